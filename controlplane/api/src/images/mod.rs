@@ -1,0 +1,10 @@
+//! `/v2/images`: one file per operation, and how an image is shown.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+mod filter_text;
+pub(crate) mod list;
+pub(crate) mod query;
+pub(crate) mod show;
+pub(crate) mod update;
+pub(crate) mod view;

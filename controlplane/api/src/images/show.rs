@@ -1,0 +1,37 @@
+//! `GET /v2/images/{image_id}`
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use controlplane_domain::{Context, Image, access};
+use glint_image::ImageId;
+use http::StatusCode;
+
+use super::view::{respond, view};
+use crate::app::App;
+use crate::error::Refusal;
+use crate::request::expect_no_body;
+
+/// Shows one image.
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    Path(shown): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    expect_no_body(request.method(), request.headers(), request.body())?;
+    let caller = app.identity.context(request.headers());
+    let image = find(&app, &caller, &shown).await?.ok_or_else(|| Refusal::no_such_image(&shown))?;
+    Ok(respond(StatusCode::OK, &view(&image, &app.options)))
+}
+
+/// The image of an id as it stands in a path, if there is one and the caller may see it.
+pub(super) async fn find(
+    app: &App,
+    caller: &Context,
+    shown: &str,
+) -> Result<Option<Image>, Refusal> {
+    let Ok(id) = ImageId::parse(shown) else { return Ok(None) };
+    let image = app.db.image_get(id).await?;
+    Ok(image.filter(|image| access::is_visible(caller, image)))
+}

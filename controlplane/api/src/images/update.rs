@@ -1,0 +1,78 @@
+//! `PATCH /v2/images/{image_id}`
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use controlplane_db::{Changed, ImageUpdate, UpdateError, utc_now};
+use controlplane_domain::patch::{self, Change, Draft};
+use controlplane_domain::{Context, Image};
+use glint_image::limits;
+use http::{HeaderMap, StatusCode, header};
+
+use super::show;
+use super::view::{respond, view};
+use crate::app::App;
+use crate::error::{self, Refusal};
+use crate::request::read_json;
+
+/// Changes an image.
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    Path(shown): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (head, body) = request.into_parts();
+    let draft = draft(&head.headers)?;
+    let body = read_json(&head.method, &head.headers, body).await?;
+    let changes = patch::parse(&body, draft, &|image| app.schemas.check_image(&image))?;
+    let caller = app.identity.context(&head.headers);
+    let (image, changed) = save(&app, &caller, &shown, &changes).await?;
+    let mut response = respond(StatusCode::OK, &view(&image, &app.options));
+    if let Some(changed) = changed {
+        response.extensions_mut().insert(changed);
+    }
+    Ok(response)
+}
+
+/// Applies the changes to the image as it is now and saves it; where another change came first,
+/// once more to what that left.
+async fn save(
+    app: &App,
+    caller: &Context,
+    shown: &str,
+    changes: &[Change],
+) -> Result<(Image, Option<Changed>), Refusal> {
+    for _ in 0..limits::UPDATE_ATTEMPTS_MAX {
+        let before =
+            show::find(app, caller, shown).await?.ok_or_else(|| Refusal::no_such_image(shown))?;
+        // An empty patch saves nothing, not even the time.
+        if changes.is_empty() {
+            return Ok((before, None));
+        }
+        let seq = before.seq;
+        let mut image = patch::apply(before, changes, caller, app.options.quotas())?;
+        let now = utc_now();
+        let update = ImageUpdate { image: &image, from_status: None, unchanged_since: Some(seq) };
+        match app.db.image_update(update, now).await {
+            Ok(updated) => {
+                image.updated_at = now;
+                return Ok((image, Some(updated.changed)));
+            }
+            Err(UpdateError::Stale) => {}
+            Err(error) => return Err(error::from_update(error, shown)),
+        }
+    }
+    Err(error::from_update(UpdateError::Stale, shown))
+}
+
+/// Which of the two media types the request is in; parameters do not count.
+fn draft(headers: &HeaderMap) -> Result<Draft, Refusal> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = given.and_then(|given| given.split(';').next()).map(str::trim);
+    match media_type {
+        Some("application/openstack-images-v2.0-json-patch") => Ok(Draft::V20),
+        Some("application/openstack-images-v2.1-json-patch") => Ok(Draft::V21),
+        _ => Err(Refusal::patch_media_type(given)),
+    }
+}

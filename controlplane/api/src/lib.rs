@@ -1,0 +1,26 @@
+//! The Images API: what every request means that does not carry image bytes, and whether an upload
+//! may begin.
+//!
+//! [`router`] is a `tower` service behind the link; there is no listener here. Leaves moving bytes,
+//! and waiting until data planes know of a change, to `controlplane/server`: whatever changed the
+//! catalogue puts a [`Changed`] into its response's extensions. Invariants: the status code of a
+//! refusal is picked in `error` and nowhere else; no input makes a handler panic.
+
+mod app;
+mod error;
+mod healthcheck;
+mod images;
+mod json;
+mod metadefs;
+mod options;
+mod request;
+mod router;
+mod schema;
+mod schemas;
+pub mod upload;
+mod versions;
+
+pub use app::{App, Identity};
+pub use controlplane_db::Changed;
+pub use options::ApiOptions;
+pub use router::router;

@@ -1,0 +1,33 @@
+//! `/v2/schemas/…`: the documents bodies are checked against and clients build forms from.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header;
+
+use crate::app::App;
+use crate::error::Refusal;
+use crate::request::expect_no_body;
+
+/// `GET /v2/schemas/image`
+pub(crate) async fn image(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    document(&request, &app.schemas.image_bytes)
+}
+
+/// `GET /v2/schemas/images`
+pub(crate) async fn images(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    document(&request, &app.schemas.images_bytes)
+}
+
+fn document(request: &Request, bytes: &Bytes) -> Result<Response, Refusal> {
+    expect_no_body(request.method(), request.headers(), request.body())?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], bytes.clone()).into_response())
+}

@@ -1,0 +1,125 @@
+//! A router over a database of its own, and what a test asks of an answer.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use axum::body::Body;
+use controlplane_api::{ApiOptions, App, Changed, Identity, router};
+use controlplane_db::Database;
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+/// The API under test. Its database vanishes with it.
+pub(crate) struct Api {
+    pub(crate) app: Arc<App>,
+    router: axum::Router,
+    dir: PathBuf,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    pub(crate) changed: Option<Changed>,
+    headers: http::HeaderMap,
+}
+
+impl Api {
+    pub(crate) async fn start() -> Self {
+        Self::with(ApiOptions::default()).await
+    }
+
+    pub(crate) async fn with(options: ApiOptions) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name =
+            format!("glint-api-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let dir = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&dir).expect("the temporary directory is writable");
+        let url = format!("sqlite:///{}/glance.sqlite", dir.display());
+        let db = Database::connect(&url).await.expect("a fresh database");
+        let app = Arc::new(App::new(db, options, Identity::Unauthenticated));
+        Self { router: router(Arc::clone(&app)), app, dir }
+    }
+
+    /// Sends a request; a non-empty body announces its length.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
+        let body = body.into();
+        let mut request = Request::builder().method(method).uri(target);
+        request = request.header("host", "127.0.0.1:9292");
+        if !body.is_empty() {
+            request = request.header("content-length", body.len());
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body)).expect("a test's request is well-formed");
+        read(self.router.clone().oneshot(request).await.expect("the router answers")).await
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        self.send("GET", target, &[], "").await
+    }
+
+    pub(crate) async fn post(&self, body: &str) -> Answer {
+        self.send("POST", "/v2/images", &[], body).await
+    }
+
+    pub(crate) async fn patch(&self, id: &str, body: &str) -> Answer {
+        let media_type = "application/openstack-images-v2.1-json-patch";
+        self.send("PATCH", &format!("/v2/images/{id}"), &[("content-type", media_type)], body).await
+    }
+
+    /// Creates an image and gives its id.
+    pub(crate) async fn create(&self, body: &str) -> String {
+        let answer = self.post(body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()["id"].as_str().expect("an image has an id").to_owned()
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        // Best effort: the system cleans its temporary directory in the end.
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("headers are ASCII"))
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("the body is JSON")
+    }
+
+    /// Checks a refusal in plain text: code with title, and the text with its line ends.
+    pub(crate) fn check_refused(&self, title: &str, text: &str) {
+        assert_eq!(self.body, format!("{title}\n\n{text}"));
+        assert_eq!(self.status.to_string(), title[..3]);
+        assert_eq!(self.header("content-type"), Some("text/plain; charset=UTF-8"));
+        assert!(self.header("x-openstack-request-id").is_some());
+        assert_eq!(self.changed, None);
+    }
+}
+
+pub(crate) async fn read(response: Response<Body>) -> Answer {
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.expect("bodies are in memory").to_bytes();
+    Answer {
+        status: head.status.as_u16(),
+        body: String::from_utf8(body.to_vec()).expect("bodies are UTF-8"),
+        changed: head.extensions.get().copied(),
+        headers: head.headers,
+    }
+}

@@ -1,0 +1,10 @@
+//! The API as its clients see it: real requests to the router over a real database.
+//!
+//! Expected statuses, texts and key orders are those Glance 33 gave to the same requests.
+
+mod harness;
+mod images;
+mod lists;
+mod metadefs;
+mod paths;
+mod uploads;

@@ -1,0 +1,40 @@
+//! Glance's database: its schema, and every query the control plane makes of it.
+//!
+//! Leaves the rules to `controlplane/domain` (who may, what it costs) and the clock to its caller:
+//! whatever stamps a row takes `now`. Invariants: whoever changes an image writes a row of the
+//! outbox in the same transaction, its number taken from one counter row, so that numbers never
+//! commit out of order; every transition is a compare-and-set on the row's status and epoch;
+//! nothing a user sent is ever part of a statement's text.
+//!
+//! One module per subject: [`images`] (the catalogue), [`uploads`] (who may write an image's
+//! bytes), [`outbox`] (what changed), [`nodes`] (which data planes may hold leases), [`reclaims`]
+//! (bytes to remove), [`schema`] (the tables), [`pool`] (the way in).
+
+pub mod error;
+pub mod images;
+pub mod metadefs;
+pub mod nodes;
+pub mod outbox;
+pub mod pool;
+pub mod reclaims;
+pub mod schema;
+mod text;
+pub mod uploads;
+pub mod url;
+
+pub use error::DatabaseError;
+pub use images::delete::{DeleteError, Deleted};
+pub use images::list::{
+    Comparison, Direction, Filter, IntColumn, ListError, ListQuery, MemberStatus, Page, SortKey,
+    TextColumn, TimeColumn, VisibilityFilter,
+};
+pub use images::write::{CreateError, ImageUpdate, UpdateError, Updated};
+pub use nodes::Node;
+pub use outbox::{Change, Changed, ChangesError, Record};
+pub use pool::{ConnectError, Database};
+pub use reclaims::Reclaim;
+pub use text::utc_now;
+pub use uploads::{
+    AbortOutcome, ClosedUpload, CommitOutcome, OpenUpload, ReserveError, Reserved, Sealed,
+    UploadState,
+};

@@ -1,0 +1,128 @@
+//! Rows of metadata definitions as the domain's nouns.
+//!
+//! Invariant: a row that Glance can show can be read here: what Glance presets when it reads is
+//! preset, and JSON is read leniently (`glance/db/__init__.py`, `_format_*_from_db`).
+
+use controlplane_domain::metadefs::{
+    Association, AssociationFields, Namespace, NamespaceFields, NamespaceId, NamespaceVisibility,
+    Object, ObjectFields, Property, ResourceType, Tag, body,
+};
+use serde_json::{Map, Value};
+use sqlx::sqlite::SqliteRow;
+use time::{Duration, PrimitiveDateTime};
+
+use crate::error::DatabaseError;
+use crate::text;
+
+/// The columns of a namespace.
+pub(super) const NAMESPACE: [&str; 9] = [
+    "id",
+    "namespace",
+    "display_name",
+    "description",
+    "visibility",
+    "protected",
+    "owner",
+    "created_at",
+    "updated_at",
+];
+
+/// The columns of an object.
+pub(super) const OBJECT: [&str; 6] =
+    ["name", "description", "required", "json_schema", "created_at", "updated_at"];
+
+pub(super) fn namespace(row: &SqliteRow) -> Result<Namespace, DatabaseError> {
+    let visibility = text::text_or_null(row, "visibility")?;
+    Ok(Namespace {
+        id: NamespaceId(text::int(row, "id")?),
+        fields: NamespaceFields {
+            name: text::text(row, "namespace")?,
+            display_name: text::text_or_null(row, "display_name")?,
+            description: text::text_or_null(row, "description")?,
+            visibility: visibility.as_deref().map(NamespaceVisibility::parse).unwrap_or_default(),
+            protected: text::int_or_null(row, "protected")?.unwrap_or(0) != 0,
+            owner: text::text(row, "owner")?,
+        },
+        created_at: text::time(row, "created_at")?,
+        updated_at: text::time_or_null(row, "updated_at")?,
+    })
+}
+
+pub(super) fn resource_type(row: &SqliteRow) -> Result<ResourceType, DatabaseError> {
+    Ok(ResourceType {
+        name: text::text(row, "name")?,
+        created_at: text::time(row, "created_at")?,
+        updated_at: text::time_or_null(row, "updated_at")?,
+    })
+}
+
+pub(super) fn association(row: &SqliteRow) -> Result<Association, DatabaseError> {
+    Ok(Association {
+        fields: AssociationFields {
+            name: text::text(row, "name")?,
+            prefix: text::text_or_null(row, "prefix")?,
+            properties_target: text::text_or_null(row, "properties_target")?,
+        },
+        created_at: text::time(row, "created_at")?,
+        updated_at: text::time_or_null(row, "updated_at")?,
+    })
+}
+
+pub(super) fn property(row: &SqliteRow) -> Result<Property, DatabaseError> {
+    Ok(Property {
+        name: text::text(row, "name")?,
+        schema: body::stored_property(&json_schema(row)?),
+    })
+}
+
+pub(super) fn object(row: &SqliteRow) -> Result<Object, DatabaseError> {
+    let required = text::text_or_null(row, "required")?.unwrap_or_default();
+    let properties = json_schema(row)?.into_iter().filter_map(|(name, stored)| {
+        Some((name, Value::Object(body::stored_property(stored.as_object()?))))
+    });
+    Ok(Object {
+        fields: ObjectFields {
+            name: text::text(row, "name")?,
+            description: text::text_or_null(row, "description")?,
+            // A name with a comma falls apart here, as in Glance.
+            required: required
+                .split(',')
+                .filter(|_| !required.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            properties: properties.collect(),
+        },
+        created_at: text::time(row, "created_at")?,
+        updated_at: text::time_or_null(row, "updated_at")?,
+    })
+}
+
+pub(super) fn tag(row: &SqliteRow) -> Result<Tag, DatabaseError> {
+    Ok(Tag {
+        name: text::text(row, "name")?,
+        created_at: text::time(row, "created_at")?,
+        updated_at: text::time_or_null(row, "updated_at")?,
+    })
+}
+
+/// The text of a JSON column.
+pub(super) fn json_text(members: &Map<String, Value>) -> String {
+    serde_json::to_string(members).expect("a JSON value has only text keys")
+}
+
+/// The list of required properties as its column holds it.
+pub(super) fn required_text(required: &[String]) -> Option<String> {
+    (!required.is_empty()).then(|| required.join(","))
+}
+
+/// The time of the `at`th of several rows written at once: a microsecond apart, so that sorting by
+/// time gives the order in which they were given.
+pub(super) fn nth(now: PrimitiveDateTime, at: usize) -> PrimitiveDateTime {
+    now + Duration::microseconds(i64::try_from(at).expect("lists in memory are shorter than 2^63"))
+}
+
+fn json_schema(row: &SqliteRow) -> Result<Map<String, Value>, DatabaseError> {
+    let stored = text::text(row, "json_schema")?;
+    let members = serde_json::from_str(&stored).ok();
+    members.ok_or_else(|| text::damaged("json_schema", &stored))
+}

@@ -1,0 +1,13 @@
+//! The database crate against real SQLite files, one per test, in a directory of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod concurrency;
+mod harness;
+mod images;
+mod lists;
+mod metadefs;
+mod nodes;
+mod outbox;
+mod schema;
+mod uploads;

@@ -1,0 +1,114 @@
+//! Who may see an image, and which changes take sight of it away from somebody
+//! (Glance: `glance/db/sqlalchemy/api.py`, `is_image_visible`).
+//!
+//! Leaves policies to the caller. Invariant: [`restricts`] says yes whenever there may be a caller
+//! that could start a download before a change and cannot after it.
+
+use glint_image::{Status, Visibility};
+
+use crate::context::Context;
+use crate::image::Image;
+
+/// Whether the image exists for this caller.
+#[must_use]
+pub fn is_visible(caller: &Context, image: &Image) -> bool {
+    if image.status == Status::Deleted {
+        return false;
+    }
+    // An image without an owner is nobody's to hide (`is_image_visible`).
+    if caller.is_admin || image.owner.is_none() {
+        return true;
+    }
+    match image.visibility {
+        Visibility::Public | Visibility::Community => true,
+        Visibility::Private => caller.project.is_some() && caller.project == image.owner,
+        Visibility::Shared => caller.project.as_ref().is_some_and(|project| {
+            image.owner.as_ref() == Some(project) || image.members.contains(project)
+        }),
+    }
+}
+
+/// Whether somebody may lose access when `before` becomes `after`.
+#[must_use]
+pub fn restricts(before: &Image, after: &Image) -> bool {
+    let open =
+        |image: &Image| matches!(image.visibility, Visibility::Public | Visibility::Community);
+    let reach = |image: &Image| match image.visibility {
+        Visibility::Public | Visibility::Community => 2,
+        Visibility::Shared => 1,
+        Visibility::Private => 0,
+    };
+    let lost_member = after.visibility == Visibility::Shared
+        && before.members.iter().any(|member| !after.members.contains(member));
+    let lost_bytes =
+        before.locations.iter().any(|old| after.locations.iter().all(|new| new.url != old.url));
+    let stopped = before.status == Status::Active && after.status != Status::Active;
+    let changed_hands = before.owner != after.owner && !open(after);
+    reach(after) < reach(before) || lost_member || lost_bytes || stopped || changed_hands
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::tests::image;
+
+    fn of(project: &str) -> Context {
+        Context { project: Some(project.to_owned()), ..Context::default() }
+    }
+
+    #[test]
+    fn sight_follows_the_table_of_the_image_model() {
+        let check = |visibility: Visibility, expected: [bool; 4]| {
+            let mut image = image();
+            image.owner = Some("own".into());
+            image.members = vec!["mem".into()];
+            image.visibility = visibility;
+            let callers = [of("own"), of("mem"), of("foreign"), Context::default()];
+            let found = callers.map(|caller| is_visible(&caller, &image));
+            assert_eq!(found, expected, "{visibility}");
+            assert!(is_visible(&Context::unauthenticated(), &image));
+            image.owner = None;
+            assert!(is_visible(&of("foreign"), &image), "nobody's image");
+        };
+        check(Visibility::Private, [true, false, false, false]);
+        check(Visibility::Shared, [true, true, false, false]);
+        check(Visibility::Community, [true, true, true, true]);
+        check(Visibility::Public, [true, true, true, true]);
+    }
+
+    #[test]
+    fn deleted_images_exist_for_nobody() {
+        let mut image = image();
+        image.status = Status::Deleted;
+        assert!(!is_visible(&Context::unauthenticated(), &image));
+    }
+
+    #[test]
+    fn every_loss_of_sight_is_a_restriction() {
+        // The naive model: try every caller on both images.
+        let owners = [Some("a"), Some("b"), None];
+        let members: [&[&str]; 3] = [&[], &["b"], &["b", "c"]];
+        let mut images = Vec::new();
+        for visibility in Visibility::ALL {
+            for owner in owners {
+                for members in members {
+                    let mut image = image();
+                    image.visibility = visibility;
+                    image.owner = owner.map(str::to_owned);
+                    image.members = members.iter().map(|member| (*member).to_owned()).collect();
+                    images.push(image);
+                }
+            }
+        }
+        let callers = [of("a"), of("b"), of("c"), of("d"), Context::default()];
+        for before in &images {
+            for after in &images {
+                let lost = callers
+                    .iter()
+                    .any(|caller| is_visible(caller, before) && !is_visible(caller, after));
+                assert!(!lost || restricts(before, after), "{before:?} to {after:?}");
+            }
+        }
+        assert!(!restricts(&images[0], &images[0]), "no change takes nothing away");
+    }
+}

@@ -1,0 +1,297 @@
+//! A download, from the decision to the last byte.
+//!
+//! The driver opens files, probes the page cache, moves bytes and waits; this machine says what
+//! comes next, and which answer the client gets. It never sees a byte of an image. Invariants: a
+//! file is opened only with a [`Permit`], and at most once sent; what is announced in
+//! `Content-Length` is sent exactly, or the connection is cut; nothing is padded.
+//!
+//! ```text
+//! start ─▶ Look ─▶ Open ─▶ Head ─▶ Probe ─ hot ─▶ SendFile ─▶ Probe … ─▶ Done
+//!           │ ▲                      │                         └▶ Yield after two windows
+//!           ▼ │                      └ cold ▶ SpliceIn ▶ DrainPipe ─▶ Probe …
+//!        Resolve ▶ Wait       Look, Open: ─▶ Respond      sending: ─▶ Cut
+//! ```
+
+mod send;
+
+pub use send::{
+    Cut, DrainPipe, Probe, Residency, SendFile, SendHead, SpliceIn, Transfer, YieldTurn,
+};
+
+use crate::authorize::{Grant, Verdict, authorize, not_found, undecided};
+use crate::body::Framing;
+use crate::head::{Head, Persistence};
+use crate::permit::Permit;
+use crate::range::{self, Requested};
+use crate::respond::Response;
+use crate::view::Lookup;
+use glint_image::limits::RESOLVE_ATTEMPTS_MAX;
+use glint_image::{Fault, ImageId};
+use glint_link::wire::{Answer, Ask, Location, Mark};
+
+/// Where a download stands, and so what to do next.
+#[derive(Debug)]
+#[must_use]
+pub enum Step {
+    /// Look the image up in the view and say what was found.
+    Look(Look),
+    /// Ask the control plane and say what it answered.
+    Resolve(Resolve),
+    /// Wait until the view has reached a mark, at most `MARK_WAIT_MS_MAX`.
+    Wait(Wait),
+    /// Open a file.
+    Open(Open),
+    /// Send the head, with more to follow if there is a body.
+    Head(SendHead),
+    /// Find out whether the next window is in memory.
+    Probe(Probe),
+    /// Send a window, or what is left of it, straight from the file.
+    SendFile(SendFile),
+    /// Have the bulk engine move a window from the file into a pipe.
+    SpliceIn(SpliceIn),
+    /// Send what is in the pipe.
+    DrainPipe(DrainPipe),
+    /// Let the other connections of this shard have their turn.
+    Yield(YieldTurn),
+    /// The response is sent. The connection goes on as it says.
+    Done(Persistence),
+    /// Send this response instead.
+    Respond(Response, Persistence),
+    /// Close the connection at once: the head is sent and its promise cannot be kept.
+    Cut(Cut),
+}
+
+/// What a request wants, as far as a download is concerned.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Wanted {
+    id: ImageId,
+    /// What the range headers say; what is wrong with them is told only after everything else.
+    part: Result<Requested, Fault>,
+    prefers_store: bool,
+    grant: Grant,
+    persistence: Persistence,
+}
+
+/// Begins a download. `id_text` is the id of the route.
+pub fn start(head: &Head, id_text: &str, grant: Grant) -> Step {
+    // Glance refuses a body before it looks at anything else (`glance/common/wsgi.py`,
+    // `Resource.__call__`). It is never read, so the connection cannot go on; a chunked one, which
+    // Glance lets pass, is treated alike.
+    if !matches!(head.framing, Framing::None | Framing::Length(0)) {
+        let fault = Fault::new(400, "A body is not expected with this request.");
+        return Step::Respond(Response::Fault(fault), Persistence::Close);
+    }
+    let Ok(id) = ImageId::parse(id_text) else {
+        return Step::Respond(Response::Fault(not_found(id_text)), head.persistence);
+    };
+    let wanted = Wanted {
+        id,
+        part: range::requested(
+            head.header("range").as_deref(),
+            head.header("content-range").as_deref(),
+        ),
+        prefers_store: prefers_store(head.query.as_deref().unwrap_or_default()),
+        grant,
+        persistence: head.persistence,
+    };
+    Step::Look(Look { wanted, resolves: 0 })
+}
+
+/// Whether `?prefer=` names a store (`glance/api/v2/image_data.py`,
+/// `RequestDeserializer.download`).
+fn prefers_store(query: &str) -> bool {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(name, _)| *name == "prefer")
+        .any(|(_, stores)| stores.split(',').any(|s| !s.trim_matches(['+', ' ']).is_empty()))
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// What Glance checks between the permission and the data.
+    fn checked(&self) -> Result<Requested, Fault> {
+        if self.prefers_store {
+            return Err(Fault::new(
+                400,
+                "Store selection for download is not available when multiple backends are not \
+                 enabled.",
+            ));
+        }
+        self.part.clone()
+    }
+
+    fn respond(self, response: Response) -> Step {
+        Step::Respond(response, self.persistence)
+    }
+
+    fn refuse(self, fault: Fault) -> Step {
+        self.respond(Response::Fault(fault))
+    }
+}
+
+/// [`Step::Look`].
+#[derive(Debug)]
+pub struct Look {
+    wanted: Wanted,
+    resolves: u32,
+}
+
+// === impl Look ===
+
+impl Look {
+    /// The image to look up.
+    #[must_use]
+    pub fn image(&self) -> ImageId {
+        self.wanted.id
+    }
+
+    /// What the view knows of it, now.
+    pub fn found(self, lookup: &Lookup) -> Step {
+        let Self { wanted, resolves } = self;
+        match authorize(wanted.id, lookup, &wanted.grant) {
+            Verdict::Resolve if resolves == RESOLVE_ATTEMPTS_MAX => wanted.refuse(undecided()),
+            Verdict::Resolve => Step::Resolve(Resolve { wanted, resolves: resolves + 1 }),
+            Verdict::Refused(fault) => wanted.refuse(fault),
+            Verdict::NoData => match wanted.checked() {
+                Err(fault) => wanted.refuse(fault),
+                // A well-formed range of an image without data crashes Glance.
+                Ok(_) => wanted.respond(Response::NoData),
+            },
+            Verdict::Permitted(permit) => match wanted.checked() {
+                Err(fault) => wanted.refuse(fault),
+                Ok(part) => Step::Open(Open { wanted, permit, part, location: 0 }),
+            },
+        }
+    }
+}
+
+/// [`Step::Resolve`].
+#[derive(Debug)]
+pub struct Resolve {
+    wanted: Wanted,
+    resolves: u32,
+}
+
+// === impl Resolve ===
+
+impl Resolve {
+    /// The question.
+    #[must_use]
+    pub fn ask(&self) -> Ask {
+        Ask::Resolve { image: *self.wanted.id.as_bytes() }
+    }
+
+    /// The answer; `Unavailable` also where none came.
+    pub fn answered(self, answer: &Answer) -> Step {
+        match answer {
+            Answer::Resolved { at } => {
+                Step::Wait(Wait { wanted: self.wanted, resolves: self.resolves, at: *at })
+            }
+            _ => self.wanted.refuse(undecided()),
+        }
+    }
+}
+
+/// [`Step::Wait`].
+#[derive(Debug)]
+pub struct Wait {
+    wanted: Wanted,
+    resolves: u32,
+    at: Mark,
+}
+
+// === impl Wait ===
+
+impl Wait {
+    /// The mark to wait for.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.at
+    }
+
+    /// The view has reached it.
+    pub fn reached(self) -> Step {
+        Step::Look(Look { wanted: self.wanted, resolves: self.resolves })
+    }
+
+    /// It has not, in all that time.
+    pub fn timed_out(self) -> Step {
+        self.wanted.refuse(undecided())
+    }
+}
+
+/// Why a location cannot be opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OpenError {
+    /// There are no bytes.
+    Missing,
+    /// The store cannot be reached, or fails.
+    Unreachable,
+    /// This store, or this kind of location, cannot be read from.
+    Unsupported,
+}
+
+/// [`Step::Open`].
+#[derive(Debug)]
+pub struct Open {
+    wanted: Wanted,
+    permit: Permit,
+    part: Requested,
+    location: usize,
+}
+
+// === impl Open ===
+
+impl Open {
+    /// The permission to read.
+    #[must_use]
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// The location to open.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.permit.locations()[self.location]
+    }
+
+    /// The file is open and so long.
+    ///
+    /// A file that is shorter or longer than the row says holds other bytes than those that were
+    /// hashed: it counts as unreachable, and the next location is tried.
+    pub fn opened(self, file_bytes: u64) -> Step {
+        let size = self.permit.size_bytes().unwrap_or(file_bytes);
+        if size != file_bytes {
+            return self.failed(OpenError::Unreachable);
+        }
+        let Self { wanted, permit, part, .. } = self;
+        match part.within(size) {
+            Err(fault) => wanted.refuse(fault),
+            Ok(part) => send::begin(&permit, part, size, wanted.persistence),
+        }
+    }
+
+    /// It cannot be opened. The next location is tried; the last one's error decides the answer
+    /// (`glance/location.py`, `ImageProxy.get_data`).
+    pub fn failed(self, error: OpenError) -> Step {
+        let Self { wanted, permit, part, location } = self;
+        if location + 1 < permit.locations().len() {
+            return Step::Open(Self { wanted, permit, part, location: location + 1 });
+        }
+        match error {
+            OpenError::Missing => wanted.respond(Response::NoData),
+            OpenError::Unreachable => wanted.refuse(Fault::new(
+                503,
+                "Remote server where the image is present is unavailable.",
+            )),
+            OpenError::Unsupported => {
+                wanted.refuse(Fault::new(400, "Getting images from this store is not supported."))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! The options a Glance 33 configuration may hold: names, types, defaults, older names, and which
+//! of them Glint honours.
+//!
+//! Tables only. Leaves to [`crate::Config`] how a value is found, and to [`crate::Settings`] what
+//! Glint does with it. Names and defaults are those Glance, glance_store and the oslo libraries
+//! register (their `opts.py` modules).
+
+mod glance;
+mod libraries;
+
+/// The type of an option (`oslo_config/types.py`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text taken as it is.
+    Text,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A switch.
+    Bool,
+    /// A whole number within bounds, both included.
+    Int {
+        /// The least value.
+        least: Option<i128>,
+        /// The greatest value.
+        most: Option<i128>,
+    },
+    /// A number.
+    Float,
+    /// `a,b,c`.
+    List,
+    /// `[a,"b,c"]`.
+    Bracketed,
+    /// `name:value,name:value`.
+    Dict,
+    /// An option that may be repeated; every line counts (`MultiStrOpt`).
+    Lines,
+}
+
+/// One option.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionDef {
+    /// Section, lower case except `DEFAULT`.
+    pub group: &'static str,
+    /// Name, with underscores.
+    pub name: &'static str,
+    /// Type.
+    pub kind: Kind,
+    /// The value when no file sets one, as it would be written; `None` is oslo.config's `None`.
+    pub default: Option<&'static str>,
+    /// Older names that still work: section and name.
+    pub deprecated: &'static [(&'static str, &'static str)],
+}
+
+const INT: Kind = Kind::Int { least: None, most: None };
+const FROM_0: Kind = Kind::Int { least: Some(0), most: None };
+const FROM_1: Kind = Kind::Int { least: Some(1), most: None };
+const PORT: Kind = Kind::Int { least: Some(0), most: Some(65_535) };
+
+const fn opt(
+    group: &'static str,
+    name: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+) -> OptionDef {
+    OptionDef { group, name, kind, default, deprecated: &[] }
+}
+
+impl OptionDef {
+    const fn was(self, deprecated: &'static [(&'static str, &'static str)]) -> Self {
+        Self { deprecated, ..self }
+    }
+
+    /// Whether Glint acts on this option today.
+    #[must_use]
+    pub fn is_honoured(&self) -> bool {
+        HONOURED.contains(&(self.group, self.name))
+    }
+
+    /// Whether `[group] name` in a file sets this option, by its own or an older name.
+    pub(crate) fn is_called(&self, group: &str, name: &str) -> bool {
+        (self.group, self.name) == (group, name) || self.deprecated.contains(&(group, name))
+    }
+}
+
+/// What Glint acts on today. Every other known option that a file sets is named in a line of the
+/// log at start.
+const HONOURED: &[(&str, &str)] = &[
+    ("DEFAULT", "api_limit_max"),
+    ("DEFAULT", "bind_host"),
+    ("DEFAULT", "bind_port"),
+    ("DEFAULT", "debug"),
+    ("DEFAULT", "hashing_algorithm"),
+    ("DEFAULT", "image_location_quota"),
+    ("DEFAULT", "image_member_quota"),
+    ("DEFAULT", "image_property_quota"),
+    ("DEFAULT", "image_size_cap"),
+    ("DEFAULT", "image_tag_quota"),
+    ("DEFAULT", "limit_param_default"),
+    ("DEFAULT", "public_endpoint"),
+    ("DEFAULT", "show_image_direct_url"),
+    ("DEFAULT", "show_multiple_locations"),
+    ("database", "connection"),
+    ("glance_store", "filesystem_store_datadir"),
+    ("image_format", "container_formats"),
+    ("image_format", "disk_formats"),
+    ("paste_deploy", "flavor"),
+];
+
+/// Every option known here.
+pub fn all() -> impl Iterator<Item = &'static OptionDef> {
+    glance::OPTIONS.iter().chain(libraries::OPTIONS)
+}
+
+/// The option of that section and name, older names not considered.
+#[must_use]
+pub fn find(group: &str, name: &str) -> Option<&'static OptionDef> {
+    all().find(|option| (option.group, option.name) == (group, name))
+}
+
+/// The option that `[group] name` in a file sets, older names considered.
+#[must_use]
+pub fn set_by(group: &str, name: &str) -> Option<&'static OptionDef> {
+    find(group, name).or_else(|| all().find(|option| option.is_called(group, name)))
+}
+
+/// Whether `name` is an option of a store driver, which `[store-id]` sections hold in multi-store
+/// mode.
+#[must_use]
+pub fn is_store_option(name: &str) -> bool {
+    find("glance_store", name).is_some() || ["store_description", "weight"].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_default_has_the_type_of_its_option() {
+        for option in all() {
+            if let Some(default) = option.default {
+                let read = value::convert(option.kind, default);
+                assert!(read.is_ok(), "[{}] {}: {read:?}", option.group, option.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_name_stands_once() {
+        // keystoneauth has options that are older names of others as well, so the two sets may
+        // overlap.
+        let (mut names, mut older) = (BTreeSet::new(), BTreeSet::new());
+        for option in all() {
+            assert!(names.insert((option.group, option.name)), "{option:?}");
+            for old in option.deprecated {
+                assert!(older.insert(*old), "{option:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_honoured_option_is_known() {
+        for (group, name) in HONOURED {
+            assert!(find(group, name).is_some(), "[{group}] {name}");
+        }
+    }
+
+    #[test]
+    fn older_names_lead_to_the_option() {
+        let check = |group, name, expected: Option<&str>| {
+            assert_eq!(set_by(group, name).map(|option| option.name), expected, "[{group}] {name}");
+        };
+        check("DEFAULT", "disk_formats", Some("disk_formats"));
+        check("DEFAULT", "rpc_thread_pool_size", Some("executor_thread_pool_size"));
+        check("DEFAULT", "no_such_option", None);
+        check("image_format", "debug", None);
+    }
+}

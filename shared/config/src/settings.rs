@@ -1,0 +1,275 @@
+//! The options Glint honours, as typed values.
+//!
+//! Leaves to its caller what to do with them. Reading refuses what would be unsafe to pass over in
+//! silence: a configuration that asks for authentication this build cannot do, or for a database it
+//! would not use.
+
+use crate::config::{Config, Place, ValueError, ValueFault};
+use crate::options;
+use crate::value::{BadValue, Value};
+
+/// What the files, or else Glance's defaults, say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `[DEFAULT] bind_host`.
+    pub bind_host: Option<String>,
+    /// `[DEFAULT] bind_port`.
+    pub bind_port: Option<u16>,
+    /// `[DEFAULT] debug`.
+    pub debug: bool,
+    /// `[DEFAULT] public_endpoint`.
+    pub public_endpoint: Option<String>,
+    /// `[DEFAULT] limit_param_default`.
+    pub limit_param_default: u32,
+    /// `[DEFAULT] api_limit_max`.
+    pub api_limit_max: u32,
+    /// `[DEFAULT] image_property_quota`; negative is no limit.
+    pub image_property_quota: i64,
+    /// `[DEFAULT] image_tag_quota`; negative is no limit.
+    pub image_tag_quota: i64,
+    /// `[DEFAULT] image_member_quota`; negative is no limit.
+    pub image_member_quota: i64,
+    /// `[DEFAULT] image_location_quota`; negative is no limit.
+    pub image_location_quota: i64,
+    /// `[DEFAULT] image_size_cap`, in bytes.
+    pub image_size_cap: u64,
+    /// `[DEFAULT] hashing_algorithm`.
+    pub hashing_algorithm: String,
+    /// `[DEFAULT] show_image_direct_url`.
+    pub show_image_direct_url: bool,
+    /// `[DEFAULT] show_multiple_locations`.
+    pub show_multiple_locations: bool,
+    /// `[image_format] disk_formats`.
+    pub disk_formats: Vec<String>,
+    /// `[image_format] container_formats`.
+    pub container_formats: Vec<String>,
+    /// `[glance_store] filesystem_store_datadir`, only when a file sets it.
+    pub filesystem_store_datadir: Option<String>,
+    /// `[database] connection`, only when a file sets it. Always an SQLite URL.
+    pub database_connection: Option<String>,
+}
+
+/// What this build refuses to pass over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsafe {
+    /// A value is not of its type.
+    #[error("{0}")]
+    Value(#[from] ValueError),
+    /// Everybody would be administrator where the operator asked for Keystone.
+    #[error(
+        "{0}: [paste_deploy] flavor asks for Keystone, which this build does not speak yet; \
+         without it every caller is administrator"
+    )]
+    Keystone(Place),
+    /// A new, empty database would be used in place of the one that holds the catalogue.
+    #[error("{0}: [database] connection: this build uses sqlite:/// databases only")]
+    Database(Place),
+    /// Images would get another digest than the one asked for.
+    #[error("{0}: [DEFAULT] hashing_algorithm: this build computes sha512 only")]
+    Hash(Place),
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Reads the honoured options.
+    ///
+    /// # Errors
+    /// [`Unsafe`]: a start with this configuration would do something else than it says.
+    pub fn read(config: &Config) -> Result<Self, Unsafe> {
+        let read = Reader { config };
+        let settings = Self {
+            bind_host: read.text("DEFAULT", "bind_host")?,
+            bind_port: read.number("DEFAULT", "bind_port")?,
+            debug: read.switch("DEFAULT", "debug")?,
+            public_endpoint: read.text("DEFAULT", "public_endpoint")?,
+            limit_param_default: read.number("DEFAULT", "limit_param_default")?.unwrap_or(25),
+            api_limit_max: read.number("DEFAULT", "api_limit_max")?.unwrap_or(1000),
+            image_property_quota: read.number("DEFAULT", "image_property_quota")?.unwrap_or(128),
+            image_tag_quota: read.number("DEFAULT", "image_tag_quota")?.unwrap_or(128),
+            image_member_quota: read.number("DEFAULT", "image_member_quota")?.unwrap_or(128),
+            image_location_quota: read.number("DEFAULT", "image_location_quota")?.unwrap_or(10),
+            image_size_cap: read.number("DEFAULT", "image_size_cap")?.unwrap_or(1 << 40),
+            hashing_algorithm: read.text("DEFAULT", "hashing_algorithm")?.unwrap_or_default(),
+            show_image_direct_url: read.switch("DEFAULT", "show_image_direct_url")?,
+            show_multiple_locations: read.switch("DEFAULT", "show_multiple_locations")?,
+            disk_formats: read.list("image_format", "disk_formats")?,
+            container_formats: read.list("image_format", "container_formats")?,
+            filesystem_store_datadir: read
+                .text_in_file("glance_store", "filesystem_store_datadir")?,
+            database_connection: read.text_in_file("database", "connection")?,
+        };
+        settings.refuse_unsafe(&read)?;
+        Ok(settings)
+    }
+
+    fn refuse_unsafe(&self, read: &Reader<'_>) -> Result<(), Unsafe> {
+        let flavor = read.text("paste_deploy", "flavor")?.unwrap_or_default();
+        if let (true, Some(place)) =
+            (flavor.contains("keystone"), read.place("paste_deploy", "flavor"))
+        {
+            return Err(Unsafe::Keystone(place));
+        }
+        let is_sqlite = self.database_connection.as_deref().is_none_or(|url| {
+            url.split(':').next().is_some_and(|scheme| scheme.split('+').next() == Some("sqlite"))
+        });
+        if let (false, Some(place)) = (is_sqlite, read.place("database", "connection")) {
+            return Err(Unsafe::Database(place));
+        }
+        if let (true, Some(place)) =
+            (self.hashing_algorithm != "sha512", read.place("DEFAULT", "hashing_algorithm"))
+        {
+            return Err(Unsafe::Hash(place));
+        }
+        Ok(())
+    }
+}
+
+/// Asks for options by name. That they exist and have the type asked for is this file's business,
+/// and a test's.
+struct Reader<'a> {
+    config: &'a Config,
+}
+
+impl Reader<'_> {
+    fn get(&self, group: &str, name: &str) -> Result<Option<Value>, ValueError> {
+        self.config.get(options::find(group, name).expect("every option read here is in the table"))
+    }
+
+    fn place(&self, group: &str, name: &str) -> Option<Place> {
+        options::find(group, name).and_then(|option| self.config.place(option))
+    }
+
+    fn text(&self, group: &str, name: &str) -> Result<Option<String>, ValueError> {
+        match self.get(group, name)? {
+            Some(Value::Text(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            None => Ok(None),
+            Some(other) => unreachable!("[{group}] {name} is not text in the table: {other:?}"),
+        }
+    }
+
+    fn text_in_file(&self, group: &str, name: &str) -> Result<Option<String>, ValueError> {
+        if self.place(group, name).is_some() { self.text(group, name) } else { Ok(None) }
+    }
+
+    fn switch(&self, group: &str, name: &str) -> Result<bool, ValueError> {
+        match self.get(group, name)? {
+            Some(Value::Bool(on)) => Ok(on),
+            other => unreachable!("[{group}] {name} is not a switch in the table: {other:?}"),
+        }
+    }
+
+    fn list(&self, group: &str, name: &str) -> Result<Vec<String>, ValueError> {
+        match self.get(group, name)? {
+            Some(Value::List(items)) => Ok(items),
+            other => unreachable!("[{group}] {name} is not a list in the table: {other:?}"),
+        }
+    }
+
+    /// A number, `None` when left empty; one too large for `N` is out of range whatever the table
+    /// says.
+    fn number<N: TryFrom<i128>>(
+        &self,
+        group: &'static str,
+        name: &'static str,
+    ) -> Result<Option<N>, ValueError> {
+        match self.get(group, name)? {
+            None => Ok(None),
+            Some(Value::Int(number)) => match N::try_from(number) {
+                Ok(fits) => Ok(Some(fits)),
+                Err(_) => Err(ValueError {
+                    place: self.place(group, name),
+                    group,
+                    name,
+                    fault: ValueFault::Bad(BadValue::Number(number.to_string())),
+                }),
+            },
+            Some(other) => unreachable!("[{group}] {name} is not a number in the table: {other:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, String> {
+        let mut config = Config::new();
+        config.add_file("glance-api.conf", text.as_bytes()).map_err(|error| error.to_string())?;
+        Settings::read(&config).map_err(|error| error.to_string())
+    }
+
+    fn check(text: &str, expected: impl FnOnce(&mut Settings)) {
+        let mut settings = read("").expect("an empty file is valid");
+        expected(&mut settings);
+        assert_eq!(read(text), Ok(settings), "{text}");
+    }
+
+    fn check_refused(text: &str, expected: &str) {
+        assert_eq!(read(text), Err(expected.to_owned()), "{text}");
+    }
+
+    #[test]
+    fn defaults_are_glance_s() {
+        let settings = read("").expect("an empty file is valid");
+        assert_eq!((settings.limit_param_default, settings.api_limit_max), (25, 1000));
+        assert_eq!(settings.image_size_cap, 1 << 40);
+        assert_eq!(settings.hashing_algorithm, "sha512");
+        assert_eq!(settings.container_formats.len(), 8);
+        assert_eq!(settings.disk_formats.len(), 11);
+        assert_eq!((settings.bind_host, settings.bind_port), (None, None));
+    }
+
+    #[test]
+    fn reads_what_is_set() {
+        check("[DEFAULT]\nbind_port = 9393\n", |settings| settings.bind_port = Some(9393));
+        check("[DEFAULT]\ndebug = on\n", |settings| settings.debug = true);
+        check("[DEFAULT]\nimage_tag_quota = -1\n", |settings| settings.image_tag_quota = -1);
+        check("[DEFAULT]\ndisk_formats = raw\n", |settings| {
+            settings.disk_formats = vec!["raw".to_owned()];
+        });
+        check("[glance_store]\nfilesystem_store_datadir = /srv/images\n", |settings| {
+            settings.filesystem_store_datadir = Some("/srv/images".to_owned());
+        });
+        check("[database]\nconnection = sqlite:////srv/glance.db\n", |settings| {
+            settings.database_connection = Some("sqlite:////srv/glance.db".to_owned());
+        });
+        check("[paste_deploy]\nflavor = caching\n", |_| ());
+        check("[DEFAULT]\nlimit_param_default =\n", |_| ());
+    }
+
+    #[test]
+    fn refuses_with_file_and_line() {
+        check_refused(
+            "[DEFAULT]\n\nbind_port = 70000\n",
+            "glance-api.conf:3: [DEFAULT] bind_port: Should be less than or equal to 65535",
+        );
+        check_refused(
+            "[DEFAULT]\ndebug = maybe\n",
+            "glance-api.conf:2: [DEFAULT] debug: Unexpected boolean value 'maybe'",
+        );
+        check_refused(
+            "[DEFAULT]\nlimit_param_default = 5000000000\n",
+            "glance-api.conf:2: [DEFAULT] limit_param_default: \
+             invalid literal for a number: '5000000000'",
+        );
+        check_refused("nonsense\n", "glance-api.conf:1: No ':' or '=' found in assignment");
+    }
+
+    #[test]
+    fn refuses_what_it_would_do_otherwise() {
+        check_refused(
+            "[paste_deploy]\nflavor = keystone+caching\n",
+            "glance-api.conf:2: [paste_deploy] flavor asks for Keystone, which this build does not \
+             speak yet; without it every caller is administrator",
+        );
+        check_refused(
+            "[database]\nconnection = mysql+pymysql://glance:secret@db/glance\n",
+            "glance-api.conf:2: [database] connection: this build uses sqlite:/// databases only",
+        );
+        check_refused(
+            "[DEFAULT]\nhashing_algorithm = sha256\n",
+            "glance-api.conf:2: [DEFAULT] hashing_algorithm: this build computes sha512 only",
+        );
+    }
+}

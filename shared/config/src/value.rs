@@ -1,0 +1,342 @@
+//! What the text of a value means: one conversion for each type of option (`oslo_config/types.py`).
+//!
+//! Leaves to its caller where the text came from. An error says what is wrong in oslo.config's
+//! words where it has any.
+
+use crate::options::Kind;
+use std::collections::BTreeMap;
+
+/// A value of the type its option has.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Text, hosts, URIs and paths.
+    Text(String),
+    /// A switch.
+    Bool(bool),
+    /// A whole number; wide enough for `image_size_cap`, whose upper bound is 2^63.
+    Int(i128),
+    /// A number.
+    Float(f64),
+    /// Items of a list, or the lines of an option that may be repeated.
+    List(Vec<String>),
+    /// Pairs.
+    Dict(BTreeMap<String, String>),
+}
+
+impl Value {
+    /// As `$substitution` inserts it: the `str()` of the Python value.
+    pub(crate) fn to_python_text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Bool(true) => "True".to_owned(),
+            Self::Bool(false) => "False".to_owned(),
+            Self::Int(number) => number.to_string(),
+            Self::Float(number) => format!("{number:?}"),
+            Self::List(items) => {
+                let items: Vec<String> = items.iter().map(|item| python_repr(item)).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Self::Dict(pairs) => {
+                let pair = |(key, value): (&String, &String)| {
+                    format!("{}: {}", python_repr(key), python_repr(value))
+                };
+                format!("{{{}}}", pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}
+
+fn python_repr(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut shown = String::from(quote);
+    for letter in text.chars() {
+        match letter {
+            '\\' => shown.push_str("\\\\"),
+            '\n' => shown.push_str("\\n"),
+            '\t' => shown.push_str("\\t"),
+            '\'' if quote == '\'' => shown.push_str("\\'"),
+            other => shown.push(other),
+        }
+    }
+    shown.push(quote);
+    shown
+}
+
+/// Why text is not a value of the option's type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadValue {
+    /// Not one of the eight words (`types.Boolean`).
+    #[error("Unexpected boolean value '{0}'")]
+    Bool(String),
+    /// Not a number.
+    #[error("invalid literal for a number: '{0}'")]
+    Number(String),
+    /// Under the least value.
+    #[error("Should be greater than or equal to {0}")]
+    Low(i128),
+    /// Over the greatest value.
+    #[error("Should be less than or equal to {0}")]
+    High(i128),
+    /// Not among the choices.
+    #[error("Valid values are [{choices}], but found '{found}'")]
+    Choice {
+        /// The values there are.
+        choices: String,
+        /// What was written.
+        found: String,
+    },
+    /// A list that is written in brackets has none at its start.
+    #[error("Value should start with \"[\"")]
+    BracketStart,
+    /// A list that is written in brackets has none at its end.
+    #[error("Value should end with \"]\"")]
+    BracketEnd,
+    /// A quoted item without its second quote.
+    #[error("Non-closed quote: {0}")]
+    Quote(String),
+    /// An item of a dict without a colon.
+    #[error("Value should be NAME:VALUE pairs separated by \",\"")]
+    Pair,
+    /// A pair without a name.
+    #[error("Key name should not be empty")]
+    PairName,
+    /// Two pairs of one name.
+    #[error("Duplicate key {0}")]
+    PairTwice(String),
+}
+
+/// Converts the text of an option that is written once. `None` is oslo.config's `None`: a number
+/// left empty.
+///
+/// # Errors
+/// [`BadValue`] when the text does not have the form of the type.
+pub(crate) fn convert(kind: Kind, text: &str) -> Result<Option<Value>, BadValue> {
+    match kind {
+        Kind::Text => Ok(Some(Value::Text(text.to_owned()))),
+        Kind::Choice(choices) => choice(choices, text).map(Some),
+        Kind::Bool => boolean(text).map(Some),
+        Kind::Int { least, most } => integer(text, least, most),
+        Kind::Float => float(text),
+        Kind::List => Ok(Some(Value::List(plain_list(text)))),
+        Kind::Bracketed => bracketed_list(text).map(Some),
+        Kind::Dict => dict(text).map(Some),
+        // The lines of a repeated option are joined by the caller; one line is a list of one.
+        Kind::Lines => Ok(Some(Value::List(vec![text.to_owned()]))),
+    }
+}
+
+fn choice(choices: &[&str], text: &str) -> Result<Value, BadValue> {
+    if choices.contains(&text) {
+        return Ok(Value::Text(text.to_owned()));
+    }
+    Err(BadValue::Choice { choices: choices.join(", "), found: text.to_owned() })
+}
+
+fn boolean(text: &str) -> Result<Value, BadValue> {
+    match text.to_lowercase().as_str() {
+        "true" | "1" | "on" | "yes" => Ok(Value::Bool(true)),
+        "false" | "0" | "off" | "no" => Ok(Value::Bool(false)),
+        _ => Err(BadValue::Bool(text.to_owned())),
+    }
+}
+
+fn integer(text: &str, least: Option<i128>, most: Option<i128>) -> Result<Option<Value>, BadValue> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Ok(None);
+    }
+    let number = python_int(trimmed).ok_or_else(|| BadValue::Number(text.to_owned()))?;
+    if let Some(least) = least.filter(|least| number < *least) {
+        return Err(BadValue::Low(least));
+    }
+    if let Some(most) = most.filter(|most| number > *most) {
+        return Err(BadValue::High(most));
+    }
+    Ok(Some(Value::Int(number)))
+}
+
+/// Python's `int()` on ASCII text: a sign, and single underscores between digits.
+fn python_int(text: &str) -> Option<i128> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let well_formed =
+        digits.split('_').all(|run| !run.is_empty() && run.bytes().all(|b| b.is_ascii_digit()));
+    if !well_formed {
+        return None;
+    }
+    text.replace('_', "").parse().ok()
+}
+
+fn float(text: &str) -> Result<Option<Value>, BadValue> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Ok(None);
+    }
+    let number = trimmed.parse().map_err(|_| BadValue::Number(text.to_owned()))?;
+    Ok(Some(Value::Float(number)))
+}
+
+fn plain_list(text: &str) -> Vec<String> {
+    let text = text.trim().trim_end_matches(',');
+    if text.is_empty() {
+        return Vec::new();
+    }
+    text.split(',').map(|item| item.trim().to_owned()).collect()
+}
+
+/// `[a,"b,c"]`: an item that opens a quote goes on over commas until the quote is closed
+/// (`types.List.__call__`).
+fn bracketed_list(text: &str) -> Result<Value, BadValue> {
+    let text = text.trim().trim_end_matches(',');
+    let inner = text.strip_prefix('[').ok_or(BadValue::BracketStart)?;
+    let inner = inner.strip_suffix(']').ok_or(BadValue::BracketEnd)?;
+    if inner.is_empty() {
+        return Ok(Value::List(Vec::new()));
+    }
+    let mut items = Vec::new();
+    let mut open: Option<String> = None;
+    for part in inner.split(',') {
+        let candidate = match open.take() {
+            Some(begun) => begun + "," + part,
+            None => part.to_owned(),
+        };
+        match quoted_item(candidate.trim()) {
+            Some(item) => items.push(item.to_owned()),
+            None => open = Some(candidate),
+        }
+    }
+    match open {
+        None => Ok(Value::List(items)),
+        Some(begun) => Err(BadValue::Quote(begun.trim().to_owned())),
+    }
+}
+
+fn quoted_item(item: &str) -> Option<&str> {
+    match item.chars().next() {
+        Some(quote @ ('"' | '\'')) => item[1..].strip_suffix(quote),
+        _ => Some(item),
+    }
+}
+
+/// `a:b,c:d`; a part without a colon is joined to the next one, as in `types.Dict.__call__`.
+fn dict(text: &str) -> Result<Value, BadValue> {
+    let mut pairs = BTreeMap::new();
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(Value::Dict(pairs));
+    }
+    let mut open: Option<String> = None;
+    for part in text.split(',') {
+        let candidate = match open.take() {
+            Some(begun) => begun + "," + part,
+            None => part.to_owned(),
+        };
+        let Some((key, value)) = candidate.split_once(':') else {
+            open = Some(candidate);
+            continue;
+        };
+        let key = key.trim().to_owned();
+        if key.is_empty() {
+            return Err(BadValue::PairName);
+        }
+        if pairs.contains_key(&key) {
+            return Err(BadValue::PairTwice(key));
+        }
+        pairs.insert(key, value.trim().to_owned());
+    }
+    if open.is_some() { Err(BadValue::Pair) } else { Ok(Value::Dict(pairs)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: Kind, text: &str, expected: Result<Option<Value>, BadValue>) {
+        assert_eq!(convert(kind, text), expected, "{kind:?} {text:?}");
+    }
+
+    fn list(items: &[&str]) -> Result<Option<Value>, BadValue> {
+        Ok(Some(Value::List(items.iter().map(|item| (*item).to_owned()).collect())))
+    }
+
+    fn pairs(items: &[(&str, &str)]) -> Result<Option<Value>, BadValue> {
+        let pairs = items.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Ok(Some(Value::Dict(pairs.collect())))
+    }
+
+    // The expected values of this module were taken from oslo.config's own types.
+
+    #[test]
+    fn reads_switches() {
+        for text in ["true", "True", "1", "on", "YES"] {
+            check(Kind::Bool, text, Ok(Some(Value::Bool(true))));
+        }
+        for text in ["false", "0", "Off", "no"] {
+            check(Kind::Bool, text, Ok(Some(Value::Bool(false))));
+        }
+        for text in ["", "2", "t", "enabled", " true"] {
+            check(Kind::Bool, text, Err(BadValue::Bool(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn reads_whole_numbers_in_their_range() {
+        const ANY: Kind = Kind::Int { least: None, most: None };
+        const PORT: Kind = Kind::Int { least: Some(0), most: Some(65_535) };
+        for (text, number) in [("7", 7), ("+5", 5), ("-3", -3), ("1_0", 10), (" 7 ", 7)] {
+            check(ANY, text, Ok(Some(Value::Int(number))));
+        }
+        for text in ["", "  "] {
+            check(ANY, text, Ok(None));
+        }
+        for text in ["0x10", "1e3", "1__0", "_1", "1_", "+", "--1", "seven"] {
+            check(ANY, text, Err(BadValue::Number(text.to_owned())));
+        }
+        check(PORT, "65536", Err(BadValue::High(65_535)));
+        check(PORT, "-1", Err(BadValue::Low(0)));
+        check(PORT, "65535", Ok(Some(Value::Int(65_535))));
+    }
+
+    #[test]
+    fn reads_lists() {
+        check(Kind::List, "a,b,", list(&["a", "b"]));
+        check(Kind::List, ",a", list(&["", "a"]));
+        check(Kind::List, "a,,b", list(&["a", "", "b"]));
+        check(Kind::List, "[a]", list(&["[a]"]));
+        check(Kind::List, " a , b ", list(&["a", "b"]));
+        check(Kind::List, ",,", list(&[]));
+        check(Kind::List, "", list(&[]));
+    }
+
+    #[test]
+    fn reads_lists_in_brackets() {
+        check(Kind::Bracketed, "[a,b]", list(&["a", "b"]));
+        check(Kind::Bracketed, "[\"a,b\",c]", list(&["a,b", "c"]));
+        check(Kind::Bracketed, "[ ]", list(&[""]));
+        check(Kind::Bracketed, "[]", list(&[]));
+        check(Kind::Bracketed, "[a,]", list(&["a", ""]));
+        check(Kind::Bracketed, "[a],", list(&["a"]));
+        check(Kind::Bracketed, "a", Err(BadValue::BracketStart));
+        check(Kind::Bracketed, "[a", Err(BadValue::BracketEnd));
+        check(Kind::Bracketed, "[\"a]", Err(BadValue::Quote("\"a".to_owned())));
+    }
+
+    #[test]
+    fn reads_dicts() {
+        check(Kind::Dict, "a:b,c:d", pairs(&[("a", "b"), ("c", "d")]));
+        check(Kind::Dict, "a:b:c", pairs(&[("a", "b:c")]));
+        check(Kind::Dict, "", pairs(&[]));
+        check(Kind::Dict, ",a:b", pairs(&[(",a", "b")]));
+        check(Kind::Dict, "a", Err(BadValue::Pair));
+        check(Kind::Dict, "a:b,", Err(BadValue::Pair));
+        check(Kind::Dict, ":b", Err(BadValue::PairName));
+        check(Kind::Dict, "a:1,a:2", Err(BadValue::PairTwice("a".to_owned())));
+    }
+
+    #[test]
+    fn reads_choices() {
+        const KIND: Kind = Kind::Choice(&["one", "two"]);
+        check(KIND, "two", Ok(Some(Value::Text("two".to_owned()))));
+        let found = "Two".to_owned();
+        check(KIND, "Two", Err(BadValue::Choice { choices: "one, two".to_owned(), found }));
+    }
+}

@@ -1,0 +1,163 @@
+//! Reads configuration files and makes of them what the planes are started with.
+//!
+//! What values mean is `glint-config`'s; this file does the reading and picks paths and addresses.
+//! Invariant: nothing is bound or written before the whole configuration was read and found usable.
+
+use crate::cli::{Common, Source};
+use crate::exit::Failure;
+use controlplane_api::ApiOptions;
+use glint_config::{Config, Settings};
+use glint_image::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_FILES_MAX};
+use std::fs::File;
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+const BIND_HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const BIND_PORT: u16 = 9292;
+
+/// A configuration that was read and can be acted on.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    config: Config,
+    settings: Settings,
+    state_dir: PathBuf,
+}
+
+/// Reads everything the command line names.
+pub(crate) fn read(common: &Common) -> Result<Configuration, Failure> {
+    let mut config = Config::new();
+    for path in files(&common.sources)? {
+        let bytes = read_file(&path)?;
+        let name = path.display().to_string();
+        config.add_file(&name, &bytes).map_err(Failure::configuration)?;
+    }
+    let settings = Settings::read(&config).map_err(Failure::configuration)?;
+    let state_dir = std::path::absolute(&common.state_dir).map_err(|error| {
+        Failure::configuration(format!("--state-dir {}: {error}", common.state_dir.display()))
+    })?;
+    Ok(Configuration { config, settings, state_dir })
+}
+
+fn files(sources: &[Source]) -> Result<Vec<PathBuf>, Failure> {
+    let mut all = Vec::new();
+    for source in sources {
+        match source {
+            Source::File(path) => all.push(path.clone()),
+            Source::Directory(path) => all.extend(directory(path)?),
+        }
+    }
+    if all.len() > CONFIG_FILES_MAX {
+        let sentence = format!("{} configuration files, at most {CONFIG_FILES_MAX}", all.len());
+        return Err(Failure::configuration(sentence));
+    }
+    Ok(all)
+}
+
+/// The `*.conf` files of a directory in alphabetical order; hidden ones are not among them
+/// (`glob.glob`).
+fn directory(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let fail = |error| Failure::configuration(format!("cannot read {}: {error}", path.display()));
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(fail)? {
+        let name = entry.map_err(fail)?.file_name();
+        let is_conf = name.to_str().is_some_and(|n| n.ends_with(".conf") && !n.starts_with('.'));
+        if is_conf {
+            found.push(path.join(name));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let fail = |error| Failure::configuration(format!("cannot read {}: {error}", path.display()));
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(fail)?;
+    file.take(CONFIG_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > CONFIG_FILE_BYTES_MAX {
+        let sentence = format!("{}: over {CONFIG_FILE_BYTES_MAX} bytes", path.display());
+        return Err(Failure::configuration(sentence));
+    }
+    Ok(bytes)
+}
+
+// === impl Configuration ===
+
+impl Configuration {
+    /// Where the process keeps what is its own; absolute.
+    pub(crate) fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// Whether `[DEFAULT] debug` asks for detail.
+    pub(crate) fn debug(&self) -> bool {
+        self.settings.debug
+    }
+
+    /// The file store: as configured, else in the state directory.
+    pub(crate) fn datadir(&self) -> PathBuf {
+        match &self.settings.filesystem_store_datadir {
+            Some(path) => PathBuf::from(path),
+            None => self.state_dir.join("images"),
+        }
+    }
+
+    /// The database: as configured, else in the state directory.
+    pub(crate) fn database_url(&self) -> String {
+        match &self.settings.database_connection {
+            Some(url) => url.clone(),
+            None => format!("sqlite:///{}", self.state_dir.join("glance.sqlite").display()),
+        }
+    }
+
+    /// Where clients connect: the flag, else the configuration, else the loopback address.
+    pub(crate) fn bind(&self, flag: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
+        if let Some(address) = flag {
+            return Ok(address);
+        }
+        let port = self.settings.bind_port.unwrap_or(BIND_PORT);
+        let Some(host) = &self.settings.bind_host else {
+            return Ok(SocketAddr::new(BIND_HOST, port));
+        };
+        let no_address =
+            |why: &str| Failure::configuration(format!("[DEFAULT] bind_host = {host}: {why}"));
+        (host.as_str(), port)
+            .to_socket_addrs()
+            .map_err(|error| no_address(&error.to_string()))?
+            .next()
+            .ok_or_else(|| no_address("no address of that name"))
+    }
+
+    /// What the API is to be like.
+    pub(crate) fn api(&self) -> ApiOptions {
+        let settings = self.settings.clone();
+        ApiOptions {
+            public_endpoint: settings.public_endpoint,
+            limit_param_default: settings.limit_param_default,
+            api_limit_max: settings.api_limit_max,
+            image_property_quota: settings.image_property_quota,
+            image_tag_quota: settings.image_tag_quota,
+            image_member_quota: settings.image_member_quota,
+            image_location_quota: settings.image_location_quota,
+            image_size_cap: settings.image_size_cap,
+            disk_formats: settings.disk_formats,
+            container_formats: settings.container_formats,
+            hashing_algorithm: settings.hashing_algorithm,
+            show_image_direct_url: settings.show_image_direct_url,
+            show_multiple_locations: settings.show_multiple_locations,
+            // Import methods: none is announced until imports exist.
+            ..ApiOptions::default()
+        }
+    }
+
+    /// Says what of the files has no effect, once for each option.
+    pub(crate) fn log_what_has_no_effect(&self) {
+        for (place, option) in self.config.not_honoured() {
+            tracing::warn!("{place}: {option} is not yet honoured");
+        }
+        for (place, older, newer) in self.config.deprecated() {
+            tracing::warn!("{place}: {older} is an older name of {newer}");
+        }
+    }
+}

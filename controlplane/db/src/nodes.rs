@@ -7,9 +7,9 @@
 //! and for how long is left to `controlplane/server`. Invariant: a row is changed only on behalf of
 //! the node's newest session, and removed only as it was seen.
 
+use crate::pool::Row;
 use glint_image::{NodeId, Seq, SessionId};
 use sea_query::{Expr, ExprTrait as _, OnConflict, Order, Query};
-use sqlx::sqlite::SqliteRow;
 use time::PrimitiveDateTime;
 
 use crate::error::{DatabaseError, retried};
@@ -234,7 +234,7 @@ async fn find(tx: &mut Tx<'_>, name: NodeId) -> Result<Node, DatabaseError> {
     node(&tx.one(&query).await?)
 }
 
-fn node(row: &SqliteRow) -> Result<Node, DatabaseError> {
+fn node(row: &Row) -> Result<Node, DatabaseError> {
     Ok(Node {
         node: text::node_id(row, "node")?,
         incarnation: text::int(row, "incarnation")?.cast_unsigned(),

@@ -16,8 +16,7 @@ use sea_query::{
 };
 use sea_query_sqlx::{SqlxBinder, SqlxValues};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
@@ -52,6 +51,9 @@ pub enum ConnectError {
     #[error(transparent)]
     Schema(#[from] SchemaError),
 }
+
+/// One row of an answer.
+pub(crate) type Row = sqlx::sqlite::SqliteRow;
 
 /// A transaction under way.
 pub(crate) struct Tx<'d> {
@@ -166,7 +168,7 @@ impl Tx<'_> {
     pub(crate) async fn rows(
         &mut self,
         query: &SelectStatement,
-    ) -> Result<Vec<SqliteRow>, DatabaseError> {
+    ) -> Result<Vec<Row>, DatabaseError> {
         self.statements.fetch_add(1, Ordering::Relaxed);
         let (text, values) = query.prepared();
         Ok(sqlx::query_with(AssertSqlSafe(text), values).fetch_all(&mut *self.inner).await?)
@@ -176,17 +178,14 @@ impl Tx<'_> {
     pub(crate) async fn row(
         &mut self,
         query: &SelectStatement,
-    ) -> Result<Option<SqliteRow>, DatabaseError> {
+    ) -> Result<Option<Row>, DatabaseError> {
         self.statements.fetch_add(1, Ordering::Relaxed);
         let (text, values) = query.prepared();
         Ok(sqlx::query_with(AssertSqlSafe(text), values).fetch_optional(&mut *self.inner).await?)
     }
 
     /// The row of a query that always has one.
-    pub(crate) async fn one(
-        &mut self,
-        query: &SelectStatement,
-    ) -> Result<SqliteRow, DatabaseError> {
+    pub(crate) async fn one(&mut self, query: &SelectStatement) -> Result<Row, DatabaseError> {
         let missing = || DatabaseError::Damaged("a row that is always there is missing".to_owned());
         self.row(query).await?.ok_or_else(missing)
     }
@@ -208,17 +207,14 @@ impl Tx<'_> {
 
     /// The rows of a fixed question about the database itself (a pragma), which sea-query cannot
     /// spell.
-    pub(crate) async fn ask(
-        &mut self,
-        text: &'static str,
-    ) -> Result<Vec<SqliteRow>, DatabaseError> {
+    pub(crate) async fn ask(&mut self, text: &'static str) -> Result<Vec<Row>, DatabaseError> {
         self.statements.fetch_add(1, Ordering::Relaxed);
         Ok(sqlx::query(text).fetch_all(&mut *self.inner).await?)
     }
 
     /// How the database would go about a query.
     #[cfg(test)]
-    pub(crate) async fn explain(&mut self, query: &SelectStatement) -> Vec<SqliteRow> {
+    pub(crate) async fn explain(&mut self, query: &SelectStatement) -> Vec<Row> {
         let (text, values) = query.prepared();
         let text = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
         let rows = sqlx::query_with(text, values).fetch_all(&mut *self.inner).await;

@@ -6,10 +6,10 @@
 //! of 64 bits without a sign go through the signed type bit by bit where they are names (sessions,
 //! incarnations), and by value where they are counted (changes).
 
+use crate::pool::Row;
 use glint_image::{ImageId, NodeId};
 use sea_query::Value;
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 use crate::error::DatabaseError;
@@ -70,60 +70,60 @@ pub(crate) fn counted(number: u64) -> i64 {
 
 // Reading columns. Each names the column in its error, so that an operator finds the damaged row.
 
-pub(crate) fn text(row: &SqliteRow, column: &str) -> Result<String, DatabaseError> {
+pub(crate) fn text(row: &Row, column: &str) -> Result<String, DatabaseError> {
     Ok(row.try_get(column)?)
 }
 
-pub(crate) fn text_or_null(row: &SqliteRow, column: &str) -> Result<Option<String>, DatabaseError> {
+pub(crate) fn text_or_null(row: &Row, column: &str) -> Result<Option<String>, DatabaseError> {
     Ok(row.try_get(column)?)
 }
 
-pub(crate) fn int(row: &SqliteRow, column: &str) -> Result<i64, DatabaseError> {
+pub(crate) fn int(row: &Row, column: &str) -> Result<i64, DatabaseError> {
     Ok(row.try_get(column)?)
 }
 
-pub(crate) fn int_or_null(row: &SqliteRow, column: &str) -> Result<Option<i64>, DatabaseError> {
+pub(crate) fn int_or_null(row: &Row, column: &str) -> Result<Option<i64>, DatabaseError> {
     Ok(row.try_get(column)?)
 }
 
-pub(crate) fn int32(row: &SqliteRow, column: &str) -> Result<i32, DatabaseError> {
+pub(crate) fn int32(row: &Row, column: &str) -> Result<i32, DatabaseError> {
     let value = int(row, column)?;
     i32::try_from(value).map_err(|_| damaged(column, value))
 }
 
-pub(crate) fn flag(row: &SqliteRow, column: &str) -> Result<bool, DatabaseError> {
+pub(crate) fn flag(row: &Row, column: &str) -> Result<bool, DatabaseError> {
     Ok(int(row, column)? != 0)
 }
 
-pub(crate) fn count(row: &SqliteRow, column: &str) -> Result<u64, DatabaseError> {
+pub(crate) fn count(row: &Row, column: &str) -> Result<u64, DatabaseError> {
     let value = int(row, column)?;
     u64::try_from(value).map_err(|_| damaged(column, value))
 }
 
-pub(crate) fn count_or_zero(row: &SqliteRow, column: &str) -> Result<u64, DatabaseError> {
+pub(crate) fn count_or_zero(row: &Row, column: &str) -> Result<u64, DatabaseError> {
     let value = int_or_null(row, column)?.unwrap_or(0);
     u64::try_from(value).map_err(|_| damaged(column, value))
 }
 
-pub(crate) fn time(row: &SqliteRow, column: &str) -> Result<PrimitiveDateTime, DatabaseError> {
+pub(crate) fn time(row: &Row, column: &str) -> Result<PrimitiveDateTime, DatabaseError> {
     let value = text(row, column)?;
     parse_stamp(&value).ok_or_else(|| damaged(column, &value))
 }
 
 pub(crate) fn time_or_null(
-    row: &SqliteRow,
+    row: &Row,
     column: &str,
 ) -> Result<Option<PrimitiveDateTime>, DatabaseError> {
     let Some(value) = text_or_null(row, column)? else { return Ok(None) };
     parse_stamp(&value).map(Some).ok_or_else(|| damaged(column, &value))
 }
 
-pub(crate) fn image_id(row: &SqliteRow, column: &str) -> Result<ImageId, DatabaseError> {
+pub(crate) fn image_id(row: &Row, column: &str) -> Result<ImageId, DatabaseError> {
     let value = text(row, column)?;
     ImageId::parse(&value).map_err(|_| damaged(column, &value))
 }
 
-pub(crate) fn node_id(row: &SqliteRow, column: &str) -> Result<NodeId, DatabaseError> {
+pub(crate) fn node_id(row: &Row, column: &str) -> Result<NodeId, DatabaseError> {
     let value = text(row, column)?;
     NodeId::parse(&value).ok_or_else(|| damaged(column, &value))
 }

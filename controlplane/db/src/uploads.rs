@@ -6,10 +6,10 @@
 //! `saving`. Invariant: an epoch that is not open changes nothing, so a writer that was given up,
 //! or whose image was deleted, can do no harm however late it speaks.
 
+use crate::pool::Row;
 use controlplane_domain::ImageLocation;
 use glint_image::{Epoch, ImageId, NodeId, Seq, Status};
 use sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement, UpdateStatement};
-use sqlx::sqlite::SqliteRow;
 use time::PrimitiveDateTime;
 
 use crate::error::{DatabaseError, failure, retried};
@@ -500,7 +500,7 @@ fn select_open() -> SelectStatement {
         .to_owned()
 }
 
-fn open_upload(row: &SqliteRow) -> Result<OpenUpload, DatabaseError> {
+fn open_upload(row: &Row) -> Result<OpenUpload, DatabaseError> {
     let expected = text::int_or_null(row, "size_expected")?;
     Ok(OpenUpload {
         image: text::image_id(row, "image_id")?,

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::pool::Row;
 use controlplane_domain::{Image, ImageLocation};
 use glint_image::{Epoch, Seq, Status, Visibility};
 use sea_query::{Expr, ExprTrait as _, Func, Query, SelectStatement, UnionType};
-use sqlx::sqlite::SqliteRow;
 
 use crate::error::DatabaseError;
 use crate::pool::Tx;
@@ -48,7 +48,7 @@ pub(crate) fn select() -> SelectStatement {
 }
 
 /// An image without its children.
-pub(crate) fn image(row: &SqliteRow) -> Result<Image, DatabaseError> {
+pub(crate) fn image(row: &Row) -> Result<Image, DatabaseError> {
     let status = text::text(row, "status")?;
     let status = Status::parse(&status).ok_or_else(|| text::damaged("status", &status))?;
     let visibility = text::text(row, "visibility")?;
@@ -115,7 +115,7 @@ pub(crate) async fn fill(tx: &mut Tx<'_>, images: &mut [Image]) -> Result<(), Da
 }
 
 /// Hangs one row on its image.
-fn attach(image: &mut Image, kind: i64, number: u64, row: &SqliteRow) -> Result<(), DatabaseError> {
+fn attach(image: &mut Image, kind: i64, number: u64, row: &Row) -> Result<(), DatabaseError> {
     let first = || text::text(row, "first");
     let second = || text::text_or_null(row, "second");
     match kind {

@@ -5,11 +5,11 @@
 //! (Glance passes over namespaces whose sort key is null: oslo.db's `paginate_query` without
 //! directions for nulls.)
 
+use crate::pool::Row;
 use controlplane_domain::Context;
 use controlplane_domain::metadefs::{Association, Namespace, access};
 use glint_image::limits;
 use sea_query::{Cond, Condition, Expr, ExprTrait as _, Order as SqlOrder, Query, SelectStatement};
-use sqlx::sqlite::SqliteRow;
 
 use super::{associations, namespaces, rows};
 use crate::error::{DatabaseError, failure};
@@ -146,7 +146,7 @@ fn conditions(query: &NamespaceQuery, select: &mut SelectStatement) {
 }
 
 /// Where a row with the columns of an order stands in it.
-pub(super) fn place(row: &SqliteRow, order: Order) -> Result<Place, DatabaseError> {
+pub(super) fn place(row: &Row, order: Order) -> Result<Place, DatabaseError> {
     let key = order.key.map(|column| text::text_or_null(row, column)).transpose()?.flatten();
     Ok(Place {
         key: key.map(Into::into),

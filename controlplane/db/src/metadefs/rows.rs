@@ -3,12 +3,12 @@
 //! Invariant: a row that Glance can show can be read here: what Glance presets when it reads is
 //! preset, and JSON is read leniently (`glance/db/__init__.py`, `_format_*_from_db`).
 
+use crate::pool::Row;
 use controlplane_domain::metadefs::{
     Association, AssociationFields, Namespace, NamespaceFields, NamespaceId, NamespaceVisibility,
     Object, ObjectFields, Property, ResourceType, Tag, body,
 };
 use serde_json::{Map, Value};
-use sqlx::sqlite::SqliteRow;
 use time::{Duration, PrimitiveDateTime};
 
 use crate::error::DatabaseError;
@@ -31,7 +31,7 @@ pub(super) const NAMESPACE: [&str; 9] = [
 pub(super) const OBJECT: [&str; 6] =
     ["name", "description", "required", "json_schema", "created_at", "updated_at"];
 
-pub(super) fn namespace(row: &SqliteRow) -> Result<Namespace, DatabaseError> {
+pub(super) fn namespace(row: &Row) -> Result<Namespace, DatabaseError> {
     let visibility = text::text_or_null(row, "visibility")?;
     Ok(Namespace {
         id: NamespaceId(text::int(row, "id")?),
@@ -48,7 +48,7 @@ pub(super) fn namespace(row: &SqliteRow) -> Result<Namespace, DatabaseError> {
     })
 }
 
-pub(super) fn resource_type(row: &SqliteRow) -> Result<ResourceType, DatabaseError> {
+pub(super) fn resource_type(row: &Row) -> Result<ResourceType, DatabaseError> {
     Ok(ResourceType {
         name: text::text(row, "name")?,
         created_at: text::time(row, "created_at")?,
@@ -56,7 +56,7 @@ pub(super) fn resource_type(row: &SqliteRow) -> Result<ResourceType, DatabaseErr
     })
 }
 
-pub(super) fn association(row: &SqliteRow) -> Result<Association, DatabaseError> {
+pub(super) fn association(row: &Row) -> Result<Association, DatabaseError> {
     Ok(Association {
         fields: AssociationFields {
             name: text::text(row, "name")?,
@@ -68,14 +68,14 @@ pub(super) fn association(row: &SqliteRow) -> Result<Association, DatabaseError>
     })
 }
 
-pub(super) fn property(row: &SqliteRow) -> Result<Property, DatabaseError> {
+pub(super) fn property(row: &Row) -> Result<Property, DatabaseError> {
     Ok(Property {
         name: text::text(row, "name")?,
         schema: body::stored_property(&json_schema(row)?),
     })
 }
 
-pub(super) fn object(row: &SqliteRow) -> Result<Object, DatabaseError> {
+pub(super) fn object(row: &Row) -> Result<Object, DatabaseError> {
     let required = text::text_or_null(row, "required")?.unwrap_or_default();
     let properties = json_schema(row)?.into_iter().filter_map(|(name, stored)| {
         Some((name, Value::Object(body::stored_property(stored.as_object()?))))
@@ -97,7 +97,7 @@ pub(super) fn object(row: &SqliteRow) -> Result<Object, DatabaseError> {
     })
 }
 
-pub(super) fn tag(row: &SqliteRow) -> Result<Tag, DatabaseError> {
+pub(super) fn tag(row: &Row) -> Result<Tag, DatabaseError> {
     Ok(Tag {
         name: text::text(row, "name")?,
         created_at: text::time(row, "created_at")?,
@@ -121,7 +121,7 @@ pub(super) fn nth(now: PrimitiveDateTime, at: usize) -> PrimitiveDateTime {
     now + Duration::microseconds(i64::try_from(at).expect("lists in memory are shorter than 2^63"))
 }
 
-fn json_schema(row: &SqliteRow) -> Result<Map<String, Value>, DatabaseError> {
+fn json_schema(row: &Row) -> Result<Map<String, Value>, DatabaseError> {
     let stored = text::text(row, "json_schema")?;
     let members = serde_json::from_str(&stored).ok();
     members.ok_or_else(|| text::damaged("json_schema", &stored))

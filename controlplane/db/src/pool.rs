@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use glint_image::limits;
 use sea_query::{
@@ -106,12 +106,11 @@ impl Database {
             .foreign_keys(false)
             .busy_timeout(wait);
         let pool = || SqlitePoolOptions::new().acquire_timeout(wait).idle_timeout(None);
-        let writer = pool()
-            .max_connections(1)
-            .max_lifetime(None)
-            .connect_with(options.clone().create_if_missing(true))
-            .await
-            .map_err(DatabaseError::from)?;
+        let writer = || {
+            let options = options.clone().create_if_missing(true);
+            pool().max_connections(1).max_lifetime(None).connect_with(options)
+        };
+        let writer = patiently(wait, writer).await?;
         let readers = pool()
             .max_connections(limits::DB_READERS_MAX)
             .max_lifetime(None)
@@ -158,6 +157,27 @@ impl Shared {
     pub(crate) async fn write(&self) -> Result<Tx<'_>, DatabaseError> {
         let inner = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         Ok(Tx { inner, statements: &self.statements })
+    }
+}
+
+/// Opens until nobody else is in the way: SQLite does not wait by itself where several processes
+/// put a new file into WAL mode at once (sqlite.org/wal.html, "Sometimes Queries Return
+/// SQLITE_BUSY In WAL Mode").
+async fn patiently<F>(
+    wait: Duration,
+    mut open: impl FnMut() -> F,
+) -> Result<SqlitePool, DatabaseError>
+where
+    F: Future<Output = Result<SqlitePool, sqlx::Error>>,
+{
+    let deadline = Instant::now() + wait;
+    loop {
+        match open().await.map_err(DatabaseError::from) {
+            Err(DatabaseError::Contended(_)) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(limits::DB_RETRY_WAIT_MS)).await;
+            }
+            result => return result,
+        }
     }
 }
 

@@ -1,133 +1,148 @@
-"""Plays the conversation to the real Glance and to Glint and compares the answers field by field.
+"""Plays conversations to the real Glance and to Glint and compares the answers field by field.
 
-usage: compare.py VENV GLINT_BINARY [SHOW]
-VENV holds glance 33 and uwsgi. An exchange may differ only if docs/compat.md lists its name with the reason, and one listed there
-must differ: a stale line is a failure too. SHOW (part of a name) prints both answers of the exchanges that match.
+usage: compare.py VENV GLINT_BINARY [SHOW] [--group NAME]...
+VENV holds glance 33 and uwsgi. Each group of exchanges has a pair of servers of its own; the servers are asked side by side. An
+exchange may differ only if docs/compat.md lists its name with the reason, and one listed there must differ: a stale line is a
+failure too. SHOW (part of a name) prints both answers of the exchanges that match.
 """
-import http.client
+import argparse
 import os
 import pathlib
 import re
 import sys
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 from conversation import conversation
-from glance import Glance, Glint
+from exchange import Names, ask
+from glance import GRANTED, Glance, Glint
 
-Answer = namedtuple('Answer', 'status reason headers body')
-UUID = re.compile(r'[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}')
-REQUEST = re.compile('^req-' + UUID.pattern + '$')
-TIME = re.compile(r'20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ')
-# Framing and the server's own marks: not what Glance says but how uWSGI carries it.
-UNCOMPARED = {'connection', 'date', 'server', 'content-length', 'transfer-encoding', 'keep-alive'}
+# Conversation, options of both servers, flavor of the paste file, policies that Glance is told to grant to everybody.
+Group = namedtuple('Group', 'name conversation options flavor granted')
+GROUPS = (
+    Group('plain', conversation, {}, '', GRANTED),
+)
+# What one server answered: exchanges by name, in order, and what ended the conversation early.
+Heard = namedtuple('Heard', 'answers error')
 DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / 'docs/compat.md'
+PARTS = ('status', 'reason', 'headers', 'body')
 
 
-def ask(server, call):
-    connection = http.client.HTTPConnection('127.0.0.1', server.port, timeout=60)
+class Intended:
+    """The differences that docs/compat.md lists: first column, in backquotes, of its table of exchanges.
+
+    A `…` in a line stands for anything; then every exchange that the line names must differ.
+    """
+
+    def __init__(self, text):
+        table = text.partition('## By exchange')[2].partition('\n## ')[0]
+        self.lines = {line: re.compile(re.escape(line).replace('…', '.*') + '$') for line in re.findall(r'^\| `([^`]*)` \|', table, re.M)}
+
+    def naming(self, name):
+        """The line that allows the exchange to differ."""
+        return name if name in self.lines else next((line for line, shape in self.lines.items() if shape.match(name)), None)
+
+
+def play(server, talk):
+    """Has the conversation with one server."""
+    names, answers = Names(server), {}
     try:
-        path = call.path.replace('<', '%3C').replace('>', '%3E').replace('"', '%22')
-        connection.putrequest(call.method, path, skip_accept_encoding=True)
-        for name, value in call.headers.items():
-            connection.putheader(name, value)
-        if call.body is not None:
-            connection.putheader('Content-Length', str(len(call.body)))
-        connection.endheaders()
-        if call.body:
-            try:
-                connection.send(call.body)
-            except (BrokenPipeError, ConnectionResetError):
-                pass
-        response = connection.getresponse()
-        return Answer(response.status, response.reason, response.getheaders(), response.read())
-    except (http.client.HTTPException, OSError) as error:
-        return Answer(0, type(error).__name__, [], b'')
-    finally:
-        connection.close()
+        call = next(talk)
+        while True:
+            assert call.name not in answers, 'two exchanges are called %r' % call.name
+            answer = ask(server, call)
+            answers[call.name] = names.answer(call, answer)
+            call = talk.send(answer)
+    except StopIteration:
+        return Heard(answers, None)
+    except Exception as error:  # The other server's answers are still worth comparing.
+        return Heard(answers, error)
 
 
-class Names:
-    """Gives each id of one server the name of its place of first appearance, so that two servers' ids compare."""
-
-    def __init__(self, server):
-        self.server, self.known = server, {}
-
-    def plain(self, text):
-        text = text.replace('127.0.0.1:%d' % self.server.port, 'HOST')
-        text = UUID.sub(lambda found: self.known.setdefault(found[0].lower(), 'id-%d' % len(self.known)) + ('^' if found[0] != found[0].lower() else ''), text)
-        return TIME.sub('TIME', text)
-
-    def answer(self, answer):
-        headers = sorted((name.lower(), value) for name, value in answer.headers if name.lower() not in UNCOMPARED)
-        headers = [(name, REQUEST.sub('REQUEST', value) if name == 'x-openstack-request-id' else self.plain(value)) for name, value in headers]
-        body = self.plain(answer.body.decode('utf-8', 'backslashreplace'))
-        return answer.status, answer.reason, headers, plain_image(body)
-
-
-def plain_image(body):
-    """Tags are a set: Glance shows them in no order. The virtual size is a difference by nature (docs/compat.md)."""
-    body = re.sub(r'"virtual_size": \d+', '"virtual_size": null', body)
-    return re.sub(r'"tags": \[("[^\]]*)\]', lambda found: '"tags": [%s]' % ', '.join(sorted(found[1].split(', '))), body)
-
-
-def intended():
-    """Names of the exchanges that docs/compat.md says differ: first column, in backquotes, of its table of exchanges."""
-    table = DOCUMENT.read_text().partition('## By exchange')[2].partition('\n## ')[0]
-    return set(re.findall(r'^\| `([^`]*)` \|', table, re.M))
-
-
-def main():
-    venv, binary = sys.argv[1:3]
-    show = sys.argv[3] if len(sys.argv) > 3 else None
-    glance = Glance(venv)
+def play_group(group, venv, binary):
+    glance = Glance(venv, group.options, group.flavor, group.granted)
     try:
-        glint = Glint(binary)
+        glint = Glint(binary, group.options, group.flavor, venv)
         try:
-            return compare(glance, glint, show)
+            with ThreadPoolExecutor(2) as pool:
+                return list(pool.map(lambda server: play(server, group.conversation()), (glance, glint)))
         finally:
             glint.stop()
     finally:
         glance.stop()
 
 
-def compare(glance, glint, show):
-    servers = [glance, glint]
-    names = [Names(server) for server in servers]
-    talks = [conversation() for _ in servers]
-    calls = [next(talk) for talk in talks]
-    allowed, met, failed, total = intended(), set(), 0, 0
-    while calls[0] is not None:
-        total += 1
-        assert calls[0].name == calls[1].name, 'the conversations part at %r and %r' % (calls[0].name, calls[1].name)
-        answers = [ask(server, call) for server, call in zip(servers, calls)]
-        plain = [name.answer(answer) for name, answer in zip(names, answers)]
-        name = calls[0].name
-        if show and show in name:
-            print(name, *plain, sep='\n  ')
-        if plain[0] != plain[1]:
-            met.add(name)
-            if name not in allowed:
-                failed += 1
-                report(name, plain)
-        try:
-            calls = [talk.send(answer) for talk, answer in zip(talks, answers)]
-        except StopIteration:
-            calls = [None]
-    for name in sorted(allowed - met):
-        failed += 1
-        print('STALE: docs/compat.md says that %r differs, and it does not' % name)
-    print('%d passed, %d failed' % (total - failed, failed))
-    return 1 if failed else 0
+class Comparison:
+    """Counts what is the same, and reports what is not."""
+
+    def __init__(self, intended, show):
+        self.intended, self.show = intended, show
+        self.passed = self.failed = 0
+        self.met, self.same = set(), []
+
+    def add(self, left, right):
+        """Compares what Glance and what Glint said in one conversation."""
+        for who, heard in (('Glance', left), ('Glint', right)):
+            if heard.error is not None:
+                self.fail('BROKEN OFF: with %s, after %r: %r' % (who, next(reversed(heard.answers), None), heard.error))
+        names = list(dict.fromkeys([*left.answers, *right.answers]))
+        for name in names:
+            self.exchange(name, left.answers.get(name), right.answers.get(name))
+
+    def exchange(self, name, left, right):
+        failed = self.failed
+        if self.show and self.show in name:
+            print(name, left, right, sep='\n  ')
+        line = self.intended.naming(name)
+        if left == right:
+            self.same.append(name)
+            if line:
+                self.fail('STALE: docs/compat.md says with %r that %r differs, and it does not' % (line, name))
+        elif line:
+            self.met.add(line)
+        elif left is None or right is None:
+            # What is done after an exchange, because of how it ended, happens on one side only where that exchange differs.
+            if self.intended.naming(name.partition(' > ')[0]) not in self.met:
+                self.fail('ONE SIDE ONLY: %s' % name)
+        else:
+            self.fail('DIFFERENT: ' + name + ''.join(map(difference, PARTS, left, right)))
+        self.passed += failed == self.failed
+
+    def fail(self, text):
+        self.failed += 1
+        print(text)
+
+    def finish(self, whole):
+        """Reports stale lines, if all groups were played, and the sum."""
+        for line in sorted(set(self.intended.lines) - self.met) if whole else ():
+            if not any(self.intended.lines[line].match(name) for name in self.same):
+                self.fail('STALE: docs/compat.md says that %r differs, and no exchange has that name' % line)
+        print('%d passed, %d failed' % (self.passed, self.failed))
+        return 1 if self.failed else 0
 
 
-def report(name, plain):
-    print('DIFFERENT: %s' % name)
-    for part, left, right in zip(('status', 'reason', 'headers', 'body'), *plain):
-        if left != right:
-            same = len(os.path.commonprefix([left, right])) if part == 'body' and len(left) > 400 else 0
-            same = max(0, same - 60)
-            print('  %s from %d\n    Glance: %.400r\n    Glint:  %.400r' % (part, same, left[same:], right[same:]) if same
-                  else '  %s\n    Glance: %.400r\n    Glint:  %.400r' % (part, left, right))
+def difference(part, left, right):
+    if left == right:
+        return ''
+    same = len(os.path.commonprefix([left, right])) if part == 'body' and len(left) > 400 else 0
+    same = max(0, same - 60)
+    place = ' from %d' % same if same else ''
+    return '\n  %s%s\n    Glance: %.400r\n    Glint:  %.400r' % (part, place, left[same:] if same else left, right[same:] if same else right)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('venv')
+    parser.add_argument('binary')
+    parser.add_argument('show', nargs='?')
+    parser.add_argument('--group', action='append', choices=[group.name for group in GROUPS])
+    arguments = parser.parse_args()
+    groups = [group for group in GROUPS if not arguments.group or group.name in arguments.group]
+    comparison = Comparison(Intended(DOCUMENT.read_text()), arguments.show)
+    with ThreadPoolExecutor(2) as pool:
+        for heard in pool.map(lambda group: play_group(group, arguments.venv, arguments.binary), groups):
+            comparison.add(*heard)
+    return comparison.finish(whole=len(groups) == len(GROUPS))
 
 
 if __name__ == '__main__':

@@ -4,26 +4,15 @@ Each exchange is yielded as Call(name, method, path, headers, body) and the answ
 use the ids that this server gave. Names are unique: they are what docs/compat.md refers to.
 """
 import json
-from collections import namedtuple
 
+from exchange import JSON, call
 from metadefs import metadefs
 
-Call = namedtuple('Call', 'name method path headers body')
 V21 = {'Content-Type': 'application/openstack-images-v2.1-json-patch'}
 V20 = {'Content-Type': 'application/openstack-images-v2.0-json-patch'}
 OCTETS = {'Content-Type': 'application/octet-stream'}
-JSON = {'Content-Type': 'application/json'}
 NOBODY = '71c675ab-d94f-49cd-a114-e12490b328d9'
 RAW = bytes(range(256)) * 40
-
-
-def call(name, method, path, headers=None, body=None):
-    if isinstance(body, (dict, list)):
-        body = json.dumps(body)
-        headers = {**JSON, **(headers or {})}
-    if isinstance(body, str):
-        body = body.encode('utf-8', 'surrogatepass')
-    return Call(name, method, path, headers or {}, body)
 
 
 def conversation():

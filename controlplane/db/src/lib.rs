@@ -7,10 +7,12 @@
 //! nothing a user sent is ever part of a statement's text.
 //!
 //! One module per subject: [`images`] (the catalogue), [`uploads`] (who may write an image's
-//! bytes), [`outbox`] (what changed), [`nodes`] (which data planes may hold leases), [`reclaims`]
+//! bytes), [`outbox`] (what changed), [`foreign`] (what others
+//! changed), [`nodes`] (which data planes may hold leases), [`reclaims`]
 //! (bytes to remove), [`schema`] (the tables), [`pool`] (the way in).
 
 pub mod error;
+pub mod foreign;
 pub mod images;
 pub mod metadefs;
 pub mod nodes;
@@ -23,6 +25,7 @@ pub mod uploads;
 pub mod url;
 
 pub use error::DatabaseError;
+pub use foreign::Foreign;
 pub use images::delete::{DeleteError, Deleted};
 pub use images::list::{
     Comparison, Direction, Filter, IntColumn, ListError, ListQuery, MemberStatus, Page, SortKey,

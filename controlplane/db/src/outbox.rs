@@ -7,12 +7,13 @@
 //! claims.
 
 use glint_image::{ImageId, Seq};
-use sea_query::{Expr, ExprTrait as _, Func, Order, Query};
+use sea_query::{Expr, ExprTrait as _, Func, Order, Query, Value};
 use time::PrimitiveDateTime;
 
 use controlplane_domain::Image;
 
 use crate::error::{DatabaseError, failure, retried};
+use crate::foreign;
 use crate::images;
 use crate::pool::{Database, Tx};
 use crate::text;
@@ -166,18 +167,65 @@ pub(crate) async fn record_change(
     now: PrimitiveDateTime,
 ) -> Result<Changed, DatabaseError> {
     let seq = Seq(next(tx, "seq").await?);
-    let insert = Query::insert()
-        .into_table("glint_changes")
-        .columns(["seq", "image_id", "restricting", "created_at"])
-        .values_panic([
-            text::counted(seq.0).into(),
-            image.as_str().into(),
-            restricting.into(),
-            text::stamp(now).into(),
-        ])
-        .to_owned();
-    tx.run(&insert).await?;
+    insert_change(tx, Change { seq, image, restricting }, now).await?;
     Ok(Changed { seq, restricting })
+}
+
+/// The row of a change, with how the image's own row stands now: that tells changes made here from
+/// those of others (`foreign`).
+async fn insert_change(
+    tx: &mut Tx<'_>,
+    change: Change,
+    now: PrimitiveDateTime,
+) -> Result<(), DatabaseError> {
+    const COLUMNS: [&str; 7] = [
+        "seq",
+        "image_id",
+        "restricting",
+        "created_at",
+        "row_updated_at",
+        "row_status",
+        "row_visibility",
+    ];
+    let own: [Value; 4] = [
+        text::counted(change.seq.0).into(),
+        change.image.as_str().into(),
+        change.restricting.into(),
+        text::stamp(now),
+    ];
+    let mut row = Query::select();
+    row.exprs(own.clone().map(Expr::val));
+    row.columns(["updated_at", "status"])
+        .expr(foreign::visibility("images"))
+        .from("images")
+        .and_where(Expr::col("id").eq(change.image.as_str()));
+    let mut insert = Query::insert().into_table("glint_changes").columns(COLUMNS).to_owned();
+    insert.select_from(row).expect("as many values as columns");
+    if tx.run(&insert).await? == 0 {
+        // Its row was purged: the image is gone for good.
+        let insert = Query::insert()
+            .into_table("glint_changes")
+            .columns(COLUMNS.into_iter().take(own.len()))
+            .values_panic(own.map(Expr::val))
+            .to_owned();
+        tx.run(&insert).await?;
+    }
+    Ok(())
+}
+
+/// Notes that a change is that of a member's row with this stamp.
+pub(crate) async fn stamp_member(
+    tx: &mut Tx<'_>,
+    seq: Seq,
+    stamp: PrimitiveDateTime,
+) -> Result<(), DatabaseError> {
+    let update = Query::update()
+        .table("glint_changes")
+        .value("row_updated_at", text::stamp(stamp))
+        .and_where(Expr::col("seq").eq(text::counted(seq.0)))
+        .to_owned();
+    tx.run(&update).await?;
+    Ok(())
 }
 
 /// Takes the next number of one of the counters. The row stays locked until the transaction ends:

@@ -5,7 +5,7 @@
 //! if one of them breaks; stopping lets requests under way finish first.
 
 use crate::plane::Plane;
-use crate::{catalogue, connections, reapers, reclaimer};
+use crate::{catalogue, connections, foreign, reapers, reclaimer};
 use controlplane_api::{ApiOptions, App, Identity};
 use controlplane_db::{ConnectError, Database, DatabaseError};
 use glint_image::limits::{LEASE_MS_MAX, RELAYS_IN_FLIGHT_MAX};
@@ -91,6 +91,10 @@ impl Control {
         tasks.spawn(kept_up("tidying up", {
             let plane = Arc::clone(&plane);
             move || reapers::run(Arc::clone(&plane))
+        }));
+        tasks.spawn(kept_up("looking for changes made by others", {
+            let plane = Arc::clone(&plane);
+            move || foreign::run(Arc::clone(&plane))
         }));
         tasks.spawn(kept_up("having bytes removed", {
             let plane = Arc::clone(&plane);

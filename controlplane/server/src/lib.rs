@@ -11,7 +11,7 @@
 //!      │       catalogue ─── outbox                 one task
 //!      └─ asks ── relay ──── controlplane_api       one task per ask
 //!           └──── barriers ─ replica::Barrier
-//! reapers, reclaimer                                one task each
+//! reapers, reclaimer, foreign                       one task each
 //! ```
 
 mod asks;
@@ -20,6 +20,7 @@ mod bodies;
 mod catalogue;
 mod connections;
 mod control;
+mod foreign;
 mod node;
 mod plane;
 mod reapers;

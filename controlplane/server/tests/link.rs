@@ -344,3 +344,22 @@ async fn a_database_that_takes_no_writes_costs_leases_and_not_the_link() {
     writer.close().await;
     control.shutdown(STOP).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_glance_beside_changes_is_pushed() {
+    let place = Place::new();
+    let control = place.control().await;
+    let one = place.join(&control, node(1), 1).await;
+    let image = active(&one).await;
+    let beside = sqlx::SqlitePool::connect(&place.sqlx_url()).await.unwrap();
+    let at = "strftime('%Y-%m-%d %H:%M:%f000', 'now')";
+    let deactivate = format!("UPDATE images SET status = 'deactivated', updated_at = {at}");
+    sqlx::query(sqlx::AssertSqlSafe(deactivate)).execute(&beside).await.unwrap();
+    let is_deactivated = |view: &support::View| matches!(&view.images[&image], Push::Image(record) if record.status == "deactivated");
+    one.until(is_deactivated).await;
+    let delete = format!("UPDATE images SET status = 'deleted', deleted = 1, updated_at = {at}");
+    sqlx::query(sqlx::AssertSqlSafe(delete)).execute(&beside).await.unwrap();
+    one.until(|view| matches!(&view.images[&image], Push::Absent { .. })).await;
+    beside.close().await;
+    control.shutdown(STOP).await;
+}

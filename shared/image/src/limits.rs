@@ -72,6 +72,10 @@ pub const CHANGES_BATCH_MAX: usize = 256;
 /// starts over (resync).
 pub const CHANGES_BATCHES_MAX: usize = 64;
 
+/// Changes made by others that one transaction of the control plane takes over; the rest follows at
+/// once.
+pub const FOREIGN_CHANGES_BATCH_MAX: u32 = 500;
+
 /// Most relayed requests being answered at once, over all nodes. A further one waits within its
 /// deadline, then it is 503.
 pub const RELAYS_IN_FLIGHT_MAX: usize = 512;

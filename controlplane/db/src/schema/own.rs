@@ -1,7 +1,8 @@
 //! The tables this service keeps beside Glance's. Their names begin with `glint_`, so Glance does
 //! not see them.
 //!
-//! What they mean is told in the modules that use them: `outbox`, `uploads`, `reclaims`, `nodes`.
+//! What they mean is told in the modules that use them: `outbox`, `foreign`, `uploads`, `reclaims`,
+//! `nodes`.
 //! Invariant: each of `glint_catalogue` and `glint_counter` has exactly one row, from the
 //! transaction that made the tables.
 
@@ -13,6 +14,7 @@ use super::describe::Kind::{Bool, Int, LongText, Text, Time, Wide};
 use super::describe::{Table, may, must};
 use crate::error::DatabaseError;
 use crate::pool::Tx;
+use crate::text;
 
 /// All of them.
 pub(crate) const TABLES: [Table; 6] = [
@@ -33,13 +35,15 @@ pub(crate) const TABLES: [Table; 6] = [
             must("seq", Wide),
             must("reclaims", Wide),
             must("trimmed_through", Wide),
+            must("watched_at", Time),
         ],
         primary: ("", &["only"]),
         unique: &[],
         foreign: &[],
         indexes: &[],
     },
-    // The outbox.
+    // The outbox. `row_…` is how the image's own row stood after the change, or the stamp of the
+    // row of `image_members` that somebody else changed: see `foreign`.
     Table {
         name: "glint_changes",
         columns: &[
@@ -47,6 +51,9 @@ pub(crate) const TABLES: [Table; 6] = [
             must("image_id", Text(36)),
             must("restricting", Bool),
             must("created_at", Time),
+            may("row_updated_at", Time),
+            may("row_status", Text(30)),
+            may("row_visibility", Text(16)),
         ],
         primary: ("", &["seq"]),
         unique: &[],
@@ -127,8 +134,8 @@ pub(crate) async fn create(tx: &mut Tx<'_>) -> Result<(), DatabaseError> {
     tx.run(&catalogue).await?;
     let counter = Query::insert()
         .into_table("glint_counter")
-        .columns(["only", "seq", "reclaims", "trimmed_through"])
-        .values_panic([1.into(), 0.into(), 0.into(), 0.into()])
+        .columns(["only", "seq", "reclaims", "trimmed_through", "watched_at"])
+        .values_panic([1.into(), 0.into(), 0.into(), 0.into(), text::stamp(text::utc_now()).into()])
         .to_owned();
     tx.run(&counter).await?;
     Ok(())

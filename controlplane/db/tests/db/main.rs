@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod concurrency;
+mod foreign;
 mod harness;
 mod images;
 mod lists;

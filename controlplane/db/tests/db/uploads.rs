@@ -8,7 +8,7 @@ use glint_image::{Epoch, ImageId, Seq, Status};
 
 use crate::harness::{Bench, at, node};
 
-fn sealed() -> Sealed {
+pub(crate) fn sealed() -> Sealed {
     Sealed {
         size: 10,
         virtual_size: Some(10),
@@ -20,7 +20,7 @@ fn sealed() -> Sealed {
     }
 }
 
-async fn reserve(bench: &Bench, id: ImageId) -> Reserved {
+pub(crate) async fn reserve(bench: &Bench, id: ImageId) -> Reserved {
     bench.db.reserve(id, node(1), u64::MAX, Some(10), at(1)).await.unwrap()
 }
 

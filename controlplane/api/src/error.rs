@@ -5,6 +5,7 @@
 //! accepts. Invariant: a failure to decide (the database is away) is 503 and not a refusal of the
 //! request; a fault of ours is 500, is logged here, once, and tells the caller nothing of it.
 
+mod images;
 mod metadefs;
 
 use axum::response::{IntoResponse, Response};
@@ -20,6 +21,7 @@ use glint_image::{Fault, FaultShape, Status};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
+pub(crate) use images::{from_member_add, from_member_change};
 pub(crate) use metadefs::{
     from_add, from_change, from_namespace_add, from_namespace_change, from_namespace_list,
     from_namespace_remove, from_remove, from_tag_list,

@@ -14,6 +14,7 @@ mod json;
 mod metadefs;
 mod options;
 mod request;
+mod respond;
 mod router;
 mod schema;
 mod schemas;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post, put};
 use glint_image::{Fault, RequestId};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tower::ServiceExt as _;
@@ -56,6 +56,31 @@ fn routes(app: Arc<App>) -> Router {
         .route(
             "/v2/images/{image_id}/file",
             only("GET, PUT", get(upload::relayed_download).put(upload::relayed_upload)),
+        )
+        .route(
+            "/v2/images/{image_id}/actions/deactivate",
+            only("POST", post(images::actions::deactivate)),
+        )
+        .route(
+            "/v2/images/{image_id}/actions/reactivate",
+            only("POST", post(images::actions::reactivate)),
+        )
+        .route(
+            "/v2/images/{image_id}/tags/{tag_value}",
+            only("PUT, DELETE", put(images::tags::add).delete(images::tags::remove)),
+        )
+        .route(
+            "/v2/images/{image_id}/members",
+            only("GET, POST", get(images::members::list).post(images::members::create)),
+        )
+        .route(
+            "/v2/images/{image_id}/members/{member_id}",
+            only(
+                "GET, PUT, DELETE",
+                get(images::members::show)
+                    .put(images::members::update)
+                    .delete(images::members::delete),
+            ),
         )
         .route("/v2/schemas/image", only("GET", get(schemas::image)))
         .route("/v2/schemas/images", only("GET", get(schemas::images)))

@@ -6,14 +6,15 @@
 //! commit out of order; every transition is a compare-and-set on the row's status and epoch;
 //! nothing a user sent is ever part of a statement's text.
 //!
-//! One module per subject: [`images`] (the catalogue), [`uploads`] (who may write an image's
-//! bytes), [`outbox`] (what changed), [`foreign`] (what others
+//! One module per subject: [`images`] (the catalogue), [`members`] (with whom they are shared),
+//! [`uploads`] (who may write an image's bytes), [`outbox`] (what changed), [`foreign`] (what others
 //! changed), [`nodes`] (which data planes may hold leases), [`reclaims`]
 //! (bytes to remove), [`schema`] (the tables), [`pool`] (the way in).
 
 pub mod error;
 pub mod foreign;
 pub mod images;
+pub mod members;
 pub mod metadefs;
 pub mod nodes;
 pub mod outbox;
@@ -32,6 +33,7 @@ pub use images::list::{
     TextColumn, TimeColumn, VisibilityFilter,
 };
 pub use images::write::{CreateError, ImageUpdate, UpdateError, Updated};
+pub use members::{MemberAddError, MemberChangeError};
 pub use nodes::Node;
 pub use outbox::{Change, Changed, ChangesError, Record};
 pub use pool::{ConnectError, Database};

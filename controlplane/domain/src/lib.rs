@@ -6,10 +6,12 @@
 //! text is Glance's, word for word.
 
 pub mod access;
+pub mod actions;
 pub mod attributes;
 pub mod context;
 pub mod create;
 pub mod image;
+pub mod members;
 pub mod metadefs;
 pub mod patch;
 mod properties;

@@ -23,6 +23,8 @@ pub enum Counted {
     Properties,
     /// Tags.
     Tags,
+    /// Members.
+    Members,
 }
 
 /// An image would hold more than it may.
@@ -45,6 +47,7 @@ impl fmt::Display for Counted {
         f.write_str(match self {
             Self::Properties => "properties",
             Self::Tags => "tags",
+            Self::Members => "members for this image",
         })
     }
 }
@@ -71,6 +74,14 @@ impl Quotas {
     }
 }
 
+/// Checks a number of members against `image_member_quota`.
+///
+/// # Errors
+/// [`QuotaExceeded`].
+pub fn check_members(attempted: usize, maximum: i64) -> Result<(), QuotaExceeded> {
+    check(Counted::Members, attempted, maximum)
+}
+
 fn check(counted: Counted, attempted: usize, maximum: i64) -> Result<(), QuotaExceeded> {
     match usize::try_from(maximum) {
         Ok(bound) if attempted > bound => Err(QuotaExceeded { counted, attempted, maximum }),
@@ -93,6 +104,12 @@ mod tests {
         check(0, 0, true);
         check(0, 1, false);
         check(-1, 100_000, true);
+        let refused = check_members(3, 2).expect_err("three of two").to_string();
+        assert_eq!(
+            refused,
+            "The limit has been exceeded on the number of allowed image members for this image. \
+             Attempted: 3, Maximum: 2"
+        );
     }
 
     #[test]

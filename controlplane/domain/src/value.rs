@@ -75,6 +75,17 @@ pub fn check_characters(image: &Image) -> Result<(), ValueRefused> {
     }
 }
 
+/// Checks the characters of one text.
+///
+/// # Errors
+/// [`ValueRefused::FourByteValue`].
+pub(crate) fn check_text(name: &str, text: &str) -> Result<(), ValueRefused> {
+    if has_four_byte(text) {
+        return Err(ValueRefused::FourByteValue { name: name.to_owned() });
+    }
+    Ok(())
+}
+
 /// A number of at most 2^53, whose fraction the schema has excluded.
 #[expect(clippy::cast_possible_truncation, reason = "the caller bounds the number well below 2^63")]
 fn whole(float: f64) -> i64 {

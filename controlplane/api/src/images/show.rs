@@ -35,3 +35,8 @@ pub(super) async fn find(
     let image = app.db.image_get(id).await?;
     Ok(image.filter(|image| access::is_visible(caller, image)))
 }
+
+/// The same, refused as by Glance's controllers of members and tags.
+pub(super) async fn lookup(app: &App, caller: &Context, shown: &str) -> Result<Image, Refusal> {
+    find(app, caller, shown).await?.ok_or_else(|| Refusal::image_not_found(shown))
+}

@@ -5,6 +5,7 @@
 mod harness;
 mod images;
 mod lists;
+mod members;
 mod metadefs;
 mod paths;
 mod uploads;

@@ -7,6 +7,7 @@ mod foreign;
 mod harness;
 mod images;
 mod lists;
+mod members;
 mod metadefs;
 mod nodes;
 mod outbox;

@@ -5,7 +5,7 @@
 
 use crate::cli::{Common, Source};
 use crate::exit::Failure;
-use controlplane_api::ApiOptions;
+use controlplane_api::{ApiOptions, StorageQuota};
 use glint_config::{Config, Settings};
 use glint_image::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_FILES_MAX};
 use std::fs::File;
@@ -141,6 +141,7 @@ impl Configuration {
             image_member_quota: settings.image_member_quota,
             image_location_quota: settings.image_location_quota,
             image_size_cap: settings.image_size_cap,
+            user_storage_quota: StorageQuota::of_bytes(settings.user_storage_quota),
             disk_formats: settings.disk_formats,
             container_formats: settings.container_formats,
             hashing_algorithm: settings.hashing_algorithm,

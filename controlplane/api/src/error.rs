@@ -14,7 +14,7 @@ use controlplane_db::{
 };
 use controlplane_domain::create::CreateRefused;
 use controlplane_domain::patch::{ApplyRefused, ParseRefused};
-use controlplane_domain::quota::QuotaExceeded;
+use controlplane_domain::quota::{QuotaExceeded, StorageFull};
 use controlplane_domain::upload::UploadRefused;
 use controlplane_domain::value::ValueRefused;
 use glint_image::{Fault, FaultShape, Status};
@@ -280,11 +280,18 @@ pub(crate) fn from_list(error: ListError, marker: &str) -> Refusal {
     }
 }
 
+/// 413 of an upload for which its project has no room (`glance/api/v2/image_data.py`,
+/// `StorageQuotaFull`).
+pub(crate) fn from_storage_full(full: StorageFull) -> Refusal {
+    Refusal::new(Fault::new(413, format!("Image exceeds the storage quota: {full}")))
+}
+
 /// Why an upload was not reserved although the image looked ready: somebody else came first.
 pub(crate) fn from_reserve(error: ReserveError, shown: &str) -> Refusal {
     match error {
         ReserveError::NotQueued(status) => UploadRefused::Status(status).into(),
         ReserveError::Gone => Refusal::no_such_image(shown),
+        ReserveError::Full(full) => from_storage_full(full),
         ReserveError::Database(error) => error.into(),
     }
 }

@@ -23,5 +23,6 @@ mod versions;
 
 pub use app::{App, Identity};
 pub use controlplane_db::Changed;
+pub use controlplane_domain::quota::StorageQuota;
 pub use options::ApiOptions;
 pub use router::router;

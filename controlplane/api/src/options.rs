@@ -3,7 +3,7 @@
 //! Leaves reading files to `shared/config`. Invariant: `Default` is what Glance does without a
 //! configuration file (no `enabled_backends`, no image cache).
 
-use controlplane_domain::quota::Quotas;
+use controlplane_domain::quota::{Quotas, StorageQuota};
 
 /// How the API behaves. Names are those of Glance's options.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct ApiOptions {
     pub image_location_quota: i64,
     /// Largest image, in bytes.
     pub image_size_cap: u64,
+    /// Most bytes that the images of one project may take together.
+    pub user_storage_quota: StorageQuota,
     /// `[image_format] disk_formats`, in the order the schema shows them.
     pub disk_formats: Vec<String>,
     /// `[image_format] container_formats`, in the order the schema shows them.
@@ -50,6 +52,7 @@ impl Default for ApiOptions {
             image_member_quota: 128,
             image_location_quota: 10,
             image_size_cap: 1 << 40,
+            user_storage_quota: StorageQuota::default(),
             disk_formats: list(&[
                 "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop",
             ]),
@@ -77,7 +80,11 @@ impl ApiOptions {
     /// The limits per image, as the domain takes them.
     #[must_use]
     pub fn quotas(&self) -> Quotas {
-        Quotas { properties: self.image_property_quota, tags: self.image_tag_quota }
+        Quotas {
+            properties: self.image_property_quota,
+            tags: self.image_tag_quota,
+            locations: self.image_location_quota,
+        }
     }
 
     /// The minor versions `/v2.N` that this deployment answers, in the order of the versions

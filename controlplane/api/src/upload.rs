@@ -11,8 +11,9 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use controlplane_db::{Changed, utc_now};
+use controlplane_domain::quota::StorageFull;
 use controlplane_domain::{access, upload};
-use glint_image::{Epoch, ImageId, NodeId, RequestId};
+use glint_image::{Epoch, FaultShape, ImageId, NodeId, RequestId};
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::app::App;
@@ -72,6 +73,12 @@ pub async fn reserve(
     })
 }
 
+/// The response to an upload that came with more bytes than its project has room for.
+#[must_use]
+pub fn refuse_full(full: StorageFull, shape: FaultShape) -> Response {
+    error::from_storage_full(full).render(&Method::PUT, shape)
+}
+
 /// `PUT /v2/images/{image_id}/file` of an id that is no UUID: the data plane relays what it cannot
 /// serve, and no such image can be there.
 pub(crate) async fn relayed_upload(
@@ -119,18 +126,19 @@ async fn decide(
         .filter(|image| access::is_visible(&caller, image))
         .ok_or_else(|| Refusal::no_such_image(id.as_str()))?;
     upload::may_upload(&image)?;
-    let size_bytes_max = app.options.image_size_cap;
-    if size_bytes.is_some_and(|size| size > size_bytes_max) {
+    let image_bytes_max = app.options.image_size_cap;
+    if size_bytes.is_some_and(|size| size > image_bytes_max) {
         return Err(Refusal::image_too_large());
     }
+    let quota = app.options.user_storage_quota;
     let reserved = app
         .db
-        .reserve(id, writer.node, writer.incarnation, size_bytes, utc_now())
+        .reserve(id, writer.node, writer.incarnation, size_bytes, quota, utc_now())
         .await
         .map_err(|error| error::from_reserve(error, id.as_str()))?;
     Ok(Reservation {
         epoch: reserved.epoch,
-        size_bytes_max,
+        size_bytes_max: image_bytes_max.min(reserved.remaining.unwrap_or(u64::MAX)),
         size_bytes,
         store: String::new(),
         changed: reserved.changed,

@@ -7,8 +7,9 @@
 //! nothing a user sent is ever part of a statement's text.
 //!
 //! One module per subject: [`images`] (the catalogue), [`members`] (with whom they are shared),
-//! [`uploads`] (who may write an image's bytes), [`outbox`] (what changed), [`foreign`] (what others
-//! changed), [`nodes`] (which data planes may hold leases), [`reclaims`]
+//! [`uploads`] (who may write an image's bytes), `usage` (how many bytes a project takes),
+//! [`outbox`] (what changed), [`foreign`] (what others changed), [`nodes`] (which data planes may
+//! hold leases), [`reclaims`]
 //! (bytes to remove), [`schema`] (the tables), [`pool`] (the way in).
 
 pub mod error;
@@ -24,6 +25,7 @@ pub mod schema;
 mod text;
 pub mod uploads;
 pub mod url;
+mod usage;
 
 pub use error::DatabaseError;
 pub use foreign::Foreign;

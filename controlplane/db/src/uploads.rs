@@ -8,6 +8,7 @@
 
 use crate::pool::Row;
 use controlplane_domain::ImageLocation;
+use controlplane_domain::quota::{StorageFull, StorageQuota};
 use glint_image::{Epoch, ImageId, NodeId, Seq, Status};
 use sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement, UpdateStatement};
 use time::PrimitiveDateTime;
@@ -17,6 +18,7 @@ use crate::images::write::add_locations;
 use crate::outbox::{Changed, record_change};
 use crate::pool::{Database, Tx};
 use crate::text;
+use crate::usage::{self, AdmitError};
 
 /// What became of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct Reserved {
     pub epoch: Epoch,
     /// That change.
     pub changed: Changed,
+    /// How many bytes the project of the image may still take; `None`: no limit.
+    pub remaining: Option<u64>,
 }
 
 /// Why no upload can begin.
@@ -47,11 +51,23 @@ pub enum ReserveError {
     /// There is no such image, or not any more.
     #[error("there is no such image")]
     Gone,
+    /// The project of the image has no room for it.
+    #[error(transparent)]
+    Full(#[from] StorageFull),
     /// The database did not answer.
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
 failure!(ReserveError);
+
+impl From<AdmitError> for ReserveError {
+    fn from(error: AdmitError) -> Self {
+        match error {
+            AdmitError::Full(full) => Self::Full(full),
+            AdmitError::Database(error) => Self::Database(error),
+        }
+    }
+}
 
 /// Bytes that are durable under their final name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +97,9 @@ pub enum CommitOutcome {
     Committed(Changed),
     /// The epoch is closed: the image was deleted or the upload given up. The bytes are garbage.
     Fenced,
+    /// The project has no room for so many bytes: the upload is given up with this change, the
+    /// image queued again. The bytes are garbage. A repetition is answered with `Fenced`.
+    Full(StorageFull, Changed),
 }
 
 /// What giving up an upload led to.
@@ -129,7 +148,9 @@ const DEAD: &str = "dead";
 // === impl Database ===
 
 impl Database {
-    /// Takes the right to write an image's bytes: queued → saving.
+    /// Takes the right to write an image's bytes: queued → saving. What other open uploads said
+    /// they will bring counts as there already, so that uploads at the same time do not pass
+    /// `quota` together.
     ///
     /// # Errors
     /// [`ReserveError`]; of several callers at once exactly one succeeds.
@@ -139,9 +160,10 @@ impl Database {
         node: NodeId,
         incarnation: u64,
         size_expected: Option<u64>,
+        quota: StorageQuota,
         now: PrimitiveDateTime,
     ) -> Result<Reserved, ReserveError> {
-        retried!(self.try_reserve(image, node, incarnation, size_expected, now))
+        retried!(self.try_reserve(image, node, incarnation, size_expected, quota, now))
     }
 
     async fn try_reserve(
@@ -150,6 +172,7 @@ impl Database {
         node: NodeId,
         incarnation: u64,
         size_expected: Option<u64>,
+        quota: StorageQuota,
         now: PrimitiveDateTime,
     ) -> Result<Reserved, ReserveError> {
         let mut tx = self.write().await?;
@@ -163,6 +186,7 @@ impl Database {
         // Whatever a status set by another program left open is closed: one writer at a time.
         close_open(&mut tx, image, now).await?;
         let changed = record_change(&mut tx, image, false, now).await?;
+        let remaining = usage::admit(&mut tx, image, quota, size_expected).await?;
         let epoch = Epoch(changed.seq.0);
         let insert = Query::insert()
             .into_table("glint_uploads")
@@ -187,11 +211,12 @@ impl Database {
             .to_owned();
         tx.run(&insert).await?;
         tx.commit().await?;
-        Ok(Reserved { epoch, changed })
+        Ok(Reserved { epoch, changed, remaining })
     }
 
     /// Makes an image active by an upload whose bytes are durable: saving → active, with size,
-    /// digests and location. May be repeated: the answer to a repetition is that of the first.
+    /// digests and location, if the project has room. May be repeated: the answer to a repetition
+    /// is that of the first.
     ///
     /// # Errors
     /// [`DatabaseError`]; then nothing is known and the caller asks again with the same epoch.
@@ -200,9 +225,14 @@ impl Database {
         image: ImageId,
         epoch: Epoch,
         sealed: &Sealed,
+        quota: StorageQuota,
         now: PrimitiveDateTime,
     ) -> Result<CommitOutcome, DatabaseError> {
-        retried!(self.try_commit(image, epoch, sealed, now))
+        match retried!(self.try_commit(image, epoch, sealed, quota, now)) {
+            Ok(outcome) => Ok(outcome),
+            Err(AdmitError::Full(full)) => retried!(self.try_refuse(image, epoch, full, now)),
+            Err(AdmitError::Database(error)) => Err(error),
+        }
     }
 
     async fn try_commit(
@@ -210,8 +240,9 @@ impl Database {
         image: ImageId,
         epoch: Epoch,
         sealed: &Sealed,
+        quota: StorageQuota,
         now: PrimitiveDateTime,
-    ) -> Result<CommitOutcome, DatabaseError> {
+    ) -> Result<CommitOutcome, AdmitError> {
         let mut tx = self.write().await?;
         match upload(&mut tx, image, epoch).await? {
             Some((UploadState::Open, _)) => {}
@@ -223,7 +254,7 @@ impl Database {
         let (Ok(size), Ok(virtual_size)) =
             (i64::try_from(sealed.size), sealed.virtual_size.map(i64::try_from).transpose())
         else {
-            return Err(text::damaged("size", sealed.size));
+            return Err(text::damaged("size", sealed.size).into());
         };
         let active = transition(image, Status::Saving, Status::Active, now)
             .value("size", size)
@@ -242,9 +273,31 @@ impl Database {
         let location = ImageLocation { url: sealed.url.clone(), metadata: sealed.metadata.clone() };
         add_locations(&mut tx, image, &[location], now).await?;
         let changed = record_change(&mut tx, image, false, now).await?;
+        usage::admit(&mut tx, image, quota, Some(sealed.size)).await?;
         close(&mut tx, image, epoch, COMMITTED, changed.seq, now).await?;
         tx.commit().await?;
         Ok(CommitOutcome::Committed(changed))
+    }
+
+    /// Gives up an upload that came with more bytes than there is room for.
+    async fn try_refuse(
+        &self,
+        image: ImageId,
+        epoch: Epoch,
+        full: StorageFull,
+        now: PrimitiveDateTime,
+    ) -> Result<CommitOutcome, DatabaseError> {
+        let mut tx = self.write().await?;
+        match upload(&mut tx, image, epoch).await? {
+            Some((UploadState::Open, _)) => {}
+            Some((UploadState::Committed, seq)) => {
+                return Ok(CommitOutcome::Committed(Changed { seq, restricting: false }));
+            }
+            Some((UploadState::Dead, _)) | None => return Ok(CommitOutcome::Fenced),
+        }
+        let changed = give_up(&mut tx, image, epoch, now).await?;
+        tx.commit().await?;
+        Ok(CommitOutcome::Full(full, changed))
     }
 
     /// Gives an upload up: saving → queued, sizes cleared. May be repeated.

@@ -169,7 +169,7 @@ mod tests {
     use serde_json::json;
     use time::macros::datetime;
 
-    const QUOTAS: Quotas = Quotas { properties: 2, tags: 2 };
+    const QUOTAS: Quotas = Quotas { properties: 2, tags: 2, locations: 3 };
 
     fn create(body: &Value, caller: &Context) -> Result<Image, CreateRefused> {
         let body = body.as_object().expect("a test's body is an object");

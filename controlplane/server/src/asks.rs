@@ -325,13 +325,20 @@ async fn commit(
     epoch: Epoch,
     sealed: Sealed,
 ) -> Result<Answered, Trouble> {
-    let outcome = plane.db.commit(image, epoch, &sealed, utc_now()).await;
-    Ok(alone(match plane.noted(outcome)? {
+    let quota = plane.app.options().user_storage_quota;
+    let outcome = plane.db.commit(image, epoch, &sealed, quota, utc_now()).await;
+    Ok(match plane.noted(outcome)? {
         CommitOutcome::Committed(changed) => {
-            Answer::Committed { at: settle(plane, session, changed).await? }
+            alone(Answer::Committed { at: settle(plane, session, changed).await? })
         }
-        CommitOutcome::Fenced => Answer::Fenced,
-    }))
+        CommitOutcome::Fenced => alone(Answer::Fenced),
+        CommitOutcome::Full(full, _) => {
+            plane.changed.notify_one();
+            // What the client accepts was told with the reservation and is not kept.
+            let response = upload::refuse_full(full, FaultShape::Plain);
+            refused(relay::reply_of(response, FaultShape::Plain).await)
+        }
+    })
 }
 
 async fn abort(plane: &Plane, image: ImageId, epoch: Epoch) -> Result<Answered, Trouble> {

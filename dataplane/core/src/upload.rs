@@ -15,7 +15,7 @@
 //!
 //! ```text
 //! start ▶ Reserve ▶ Open ▶ Continue ▶ Receive ▶ Settle ▶ Seal… ▶ Commit ▶ Clean ▶ Wait ▶ Done
-//!                     └────────────────┴─────────┴─────────┴───────┴ Fenced
+//!                     └────────────────┴─────────┴─────────┴───────┴ Fenced, Refused
 //!                                      ▼                           │
 //!                        Suspect ▶ Undo… ▶ Abort ▶ Done            └▶ Undo… ▶ Done
 //!    Commit, Abort without an answer: ▶ Pause ▶ again; after a while ▶ Detach, and on alone

@@ -6,7 +6,7 @@
 
 use crate::config::{Config, Place, ValueError, ValueFault};
 use crate::options;
-use crate::value::{BadValue, Value};
+use crate::value::{BadValue, Value, storage_bytes};
 
 /// What the files, or else Glance's defaults, say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Settings {
     pub image_location_quota: i64,
     /// `[DEFAULT] image_size_cap`, in bytes.
     pub image_size_cap: u64,
+    /// `[DEFAULT] user_storage_quota`, in bytes; 0 is no limit.
+    pub user_storage_quota: u64,
     /// `[DEFAULT] hashing_algorithm`.
     pub hashing_algorithm: String,
     /// `[DEFAULT] show_image_direct_url`.
@@ -90,6 +92,7 @@ impl Settings {
             image_member_quota: read.number("DEFAULT", "image_member_quota")?.unwrap_or(128),
             image_location_quota: read.number("DEFAULT", "image_location_quota")?.unwrap_or(10),
             image_size_cap: read.number("DEFAULT", "image_size_cap")?.unwrap_or(1 << 40),
+            user_storage_quota: read.storage("DEFAULT", "user_storage_quota")?,
             hashing_algorithm: read.text("DEFAULT", "hashing_algorithm")?.unwrap_or_default(),
             show_image_direct_url: read.switch("DEFAULT", "show_image_direct_url")?,
             show_multiple_locations: read.switch("DEFAULT", "show_multiple_locations")?,
@@ -159,6 +162,18 @@ impl Reader<'_> {
         }
     }
 
+    /// Bytes with a unit (`glance/api/common.py`, `get_remaining_quota`). Glance finds a malformed
+    /// text at the first upload, and answers 500.
+    fn storage(&self, group: &'static str, name: &'static str) -> Result<u64, ValueError> {
+        let text = self.text(group, name)?.unwrap_or_else(|| "0".to_owned());
+        storage_bytes(&text).ok_or_else(|| ValueError {
+            place: self.place(group, name),
+            group,
+            name,
+            fault: ValueFault::Bad(BadValue::Storage(text)),
+        })
+    }
+
     fn list(&self, group: &str, name: &str) -> Result<Vec<String>, ValueError> {
         match self.get(group, name)? {
             Some(Value::List(items)) => Ok(items),
@@ -225,6 +240,9 @@ mod tests {
         check("[DEFAULT]\nbind_port = 9393\n", |settings| settings.bind_port = Some(9393));
         check("[DEFAULT]\ndebug = on\n", |settings| settings.debug = true);
         check("[DEFAULT]\nimage_tag_quota = -1\n", |settings| settings.image_tag_quota = -1);
+        check("[DEFAULT]\nuser_storage_quota = 2GB\n", |settings| {
+            settings.user_storage_quota = 2 << 30;
+        });
         check("[DEFAULT]\ndisk_formats = raw\n", |settings| {
             settings.disk_formats = vec!["raw".to_owned()];
         });
@@ -252,6 +270,11 @@ mod tests {
             "[DEFAULT]\nlimit_param_default = 5000000000\n",
             "glance-api.conf:2: [DEFAULT] limit_param_default: \
              invalid literal for a number: '5000000000'",
+        );
+        check_refused(
+            "[DEFAULT]\nuser_storage_quota = 5 GB\n",
+            "glance-api.conf:2: [DEFAULT] user_storage_quota: not a number of bytes with a unit \
+             of B, KB, MB, GB or TB: '5 GB'",
         );
         check_refused("nonsense\n", "glance-api.conf:1: No ':' or '=' found in assignment");
     }

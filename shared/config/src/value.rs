@@ -71,6 +71,9 @@ pub enum BadValue {
     /// Not a number.
     #[error("invalid literal for a number: '{0}'")]
     Number(String),
+    /// Not a number of bytes (`user_storage_quota`).
+    #[error("not a number of bytes with a unit of B, KB, MB, GB or TB: '{0}'")]
+    Storage(String),
     /// Under the least value.
     #[error("Should be greater than or equal to {0}")]
     Low(i128),
@@ -246,6 +249,25 @@ fn dict(text: &str) -> Result<Value, BadValue> {
     if open.is_some() { Err(BadValue::Pair) } else { Ok(Value::Dict(pairs)) }
 }
 
+/// Reads a number of bytes: digits, then `B`, `KB`, `MB`, `GB`, `TB` (powers of 1024) or nothing
+/// (`glance/api/common.py`, `get_remaining_quota`). A number too large for 64 bits is the largest.
+pub(crate) fn storage_bytes(text: &str) -> Option<u64> {
+    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit {
+        "" | "B" => 0,
+        "KB" => 10,
+        "MB" => 20,
+        "GB" => 30,
+        "TB" => 40,
+        _ => return None,
+    };
+    if number.is_empty() {
+        return None;
+    }
+    Some(number.parse::<u64>().map_or(u64::MAX, |number| number.saturating_mul(1 << shift)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,5 +360,21 @@ mod tests {
         check(KIND, "two", Ok(Some(Value::Text("two".to_owned()))));
         let found = "Two".to_owned();
         check(KIND, "Two", Err(BadValue::Choice { choices: "one, two".to_owned(), found }));
+    }
+
+    #[test]
+    fn reads_bytes_with_units() {
+        let check = |text: &str, expected: Option<u64>| {
+            assert_eq!(storage_bytes(text), expected, "{text}");
+        };
+        check("0", Some(0));
+        check("7B", Some(7));
+        check("3KB", Some(3 << 10));
+        check("5TB", Some(5 << 40));
+        check("99999999999999999999", Some(u64::MAX));
+        check("99999999999999TB", Some(u64::MAX));
+        for text in ["", "B", "-1", "1kb", "1 KB", "1K", "1.5GB"] {
+            check(text, None);
+        }
     }
 }

@@ -332,7 +332,8 @@ pub enum Answer {
         /// Send it once this push is in force.
         at: Mark,
     },
-    /// No, with the response to give; the body is complete. Answers `Reserve`.
+    /// No, with the response to give; the body is complete. Answers `Reserve`, and `Commit` where
+    /// the bytes turn out to be too many: then the epoch is closed as with `Fenced`.
     Refused {
         /// HTTP status code.
         status: u16,

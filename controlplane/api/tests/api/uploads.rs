@@ -1,7 +1,7 @@
 //! Whether an upload may begin.
 
-use controlplane_api::ApiOptions;
 use controlplane_api::upload::{Reservation, UploadHead, Writer, reserve};
+use controlplane_api::{ApiOptions, StorageQuota};
 use glint_image::{Epoch, ImageId, NodeId, RequestId};
 use http::HeaderMap;
 
@@ -128,4 +128,22 @@ async fn bytes_of_what_is_no_image_are_not_found() {
     assert_eq!(answer.status, 415);
     let answer = api.get("/v2/images/xyz/file").await;
     answer.check_refused("404 Not Found", "No image found with ID xyz\n\n   ");
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_the_projects_room_is_refused() {
+    let quota = StorageQuota::of_bytes(100);
+    let api = Api::with(ApiOptions { user_storage_quota: quota, ..ApiOptions::default() }).await;
+    let (first, second) = (api.create(READY).await, api.create(READY).await);
+    let granted = ask(&api, &first, &[BYTES], None).await.expect("there is room");
+    assert_eq!(granted.size_bytes_max, 100);
+    let refused = ask(&api, &second, &[BYTES], Some(101)).await.expect_err("too much");
+    refused.check_refused(
+        "413 Request Entity Too Large",
+        "Image exceeds the storage quota: The size of the data 101 will exceed the limit. \
+         100 bytes remaining.\n\n   ",
+    );
+    let shown = api.get(&format!("/v2/images/{second}")).await.json();
+    assert_eq!(shown["status"], "queued");
+    ask(&api, &second, &[BYTES], Some(100)).await.expect("there is room");
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use controlplane_db::{Database, ReserveError};
 use glint_image::{Seq, Status};
 
-use crate::harness::{Bench, at, image, node};
+use crate::harness::{Bench, FREE, at, image, node};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_uploads_at_once_exactly_one_begins() {
@@ -16,7 +16,7 @@ async fn of_many_uploads_at_once_exactly_one_begins() {
     let tasks: Vec<_> = (0..32)
         .map(|number| {
             let db = if number % 2 == 0 { bench.db.clone() } else { other_plane.clone() };
-            tokio::spawn(async move { db.reserve(id, node(number), 1, None, at(1)).await })
+            tokio::spawn(async move { db.reserve(id, node(number), 1, None, FREE, at(1)).await })
         })
         .collect();
     let mut winners = Vec::new();

@@ -3,7 +3,7 @@
 use controlplane_db::{Change, Foreign, ImageUpdate};
 use glint_image::{ImageId, Seq, Visibility};
 
-use crate::harness::{Bench, add_member, at};
+use crate::harness::{Bench, FREE, add_member, at};
 use crate::uploads::{reserve, sealed};
 
 /// Adopts what others changed from `at(0)` on; how many images that were.
@@ -31,7 +31,7 @@ async fn what_is_done_here_is_not_foreign() {
     let bench = Bench::new().await;
     let (kept, gone) = (bench.queued().await, bench.queued().await);
     let upload = reserve(&bench, kept).await;
-    bench.db.commit(kept, upload.epoch, &sealed(), at(2)).await.unwrap();
+    bench.db.commit(kept, upload.epoch, &sealed(), FREE, at(2)).await.unwrap();
     let upload = reserve(&bench, gone).await;
     bench.db.abort(gone, upload.epoch, at(2)).await.unwrap();
     let mut image = bench.db.image_get(kept).await.unwrap().unwrap();

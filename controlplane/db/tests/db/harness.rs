@@ -5,10 +5,14 @@ use std::path::PathBuf;
 
 use controlplane_db::Database;
 use controlplane_domain::Image;
+use controlplane_domain::quota::StorageQuota;
 use glint_image::{ImageId, NodeId, Seq, Status, Visibility};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
 use time::{Date, Duration, Month, PrimitiveDateTime, Time};
+
+/// No limit.
+pub(crate) const FREE: StorageQuota = StorageQuota::NONE;
 
 /// A database file and a handle on it.
 pub(crate) struct Bench {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::image::tests::image;
 
-const QUOTAS: Quotas = Quotas { properties: 3, tags: 2 };
+const QUOTAS: Quotas = Quotas { properties: 3, tags: 2, locations: 3 };
 
 fn anything(_: Value) -> Result<(), String> {
     Ok(())

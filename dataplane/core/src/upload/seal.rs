@@ -168,6 +168,12 @@ impl Commit {
         match answer {
             Answer::Committed { at } => Step::Clean(Clean { job: self.job, at: *at }),
             Answer::Fenced => undo::closed(self.job, Made::Both),
+            // The epoch is closed as well; the bytes are refused now that their number is known.
+            Answer::Refused { status, headers, body } => {
+                let (status, headers, body) = (*status, headers.clone(), body.clone());
+                let response = Response::Ready { status, headers, body };
+                undo::begin(self.job, Made::Both, Then::Nothing, Some(response))
+            }
             _ => {
                 let since = *self.unanswered_since.get_or_insert(now);
                 let pause_ms = self.retry.pause_ms();

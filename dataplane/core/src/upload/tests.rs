@@ -31,16 +31,17 @@ fn receiving(headers: &str) -> Receive {
     }
 }
 
+fn digests() -> Digests {
+    Digests { md5: glint_image::Md5([0; 16]), sha512: glint_image::Sha512([0; 64]) }
+}
+
 /// Lets everything that is under way end well, and nothing be left; gives the answer.
 fn follow(mut step: Step) -> (String, bool) {
     loop {
         step = match step {
             Step::Settle(settle) => match settle.waits_for() {
                 Settling::Write => settle.completed(Ok(())),
-                Settling::Digests => settle.hashed(Digests {
-                    md5: glint_image::Md5([0; 16]),
-                    sha512: glint_image::Sha512([0; 64]),
-                }),
+                Settling::Digests => settle.hashed(digests()),
             },
             Step::Seal(seal) => seal.done(),
             Step::Undo(undo) => undo.done(),
@@ -224,4 +225,30 @@ fn buffers_are_bounded_and_written_in_place() {
     let Step::Settle(settle) = receive.settle() else { panic!("writes are under way") };
     assert_eq!(settle.waits_for(), Settling::Write);
     assert!(follow(Step::Settle(settle)).0.starts_with("413 "));
+}
+
+#[test]
+fn bytes_refused_at_the_commit_are_removed_and_their_epoch_is_not_given_back() {
+    let mut step = receiving("Content-Length: 0\r\n").settle();
+    let mut removed = Vec::new();
+    let response = loop {
+        step = match step {
+            Step::Commit(commit) => {
+                let (status, body) = (413, b"full".to_vec());
+                let answer = Answer::Refused { status, headers: Vec::new(), body };
+                commit.answered(&answer, Millis(0))
+            }
+            Step::Undo(undo) => {
+                removed.push(undo.op());
+                undo.done()
+            }
+            Step::Done(done) => break done.response,
+            Step::Settle(settle) => settle.hashed(digests()),
+            Step::Seal(seal) => seal.done(),
+            other => panic!("not expected here: {other:?}"),
+        };
+    };
+    assert_eq!(response.map(|response| response.status()), Some(413));
+    let expected = [UndoOp::UnlinkFinal, UndoOp::SyncDatadir, UndoOp::UnlinkTemp];
+    assert_eq!(removed, expected);
 }

@@ -99,6 +99,7 @@ const HONOURED: &[(&str, &str)] = &[
     ("DEFAULT", "public_endpoint"),
     ("DEFAULT", "show_image_direct_url"),
     ("DEFAULT", "show_multiple_locations"),
+    ("DEFAULT", "user_storage_quota"),
     ("database", "connection"),
     ("glance_store", "filesystem_store_datadir"),
     ("image_format", "container_formats"),

@@ -9,6 +9,7 @@ use controlplane_domain::Context;
 use http::HeaderMap;
 use serde_json::Value;
 
+use crate::edge::Edge;
 use crate::json;
 use crate::metadefs::documents::Documents;
 use crate::options::ApiOptions;
@@ -20,6 +21,7 @@ pub struct App {
     pub(crate) db: Database,
     pub(crate) options: ApiOptions,
     pub(crate) identity: Identity,
+    pub(crate) edge: Edge,
     pub(crate) schemas: Schemas,
 }
 
@@ -51,7 +53,13 @@ impl App {
     #[must_use]
     pub fn new(db: Database, options: ApiOptions, identity: Identity) -> Self {
         let schemas = Schemas::new(&options);
-        Self { db, options, identity, schemas }
+        Self { db, options, identity, edge: Edge::default(), schemas }
+    }
+
+    /// The same behind other filters than those of the paste file that Glance ships.
+    #[must_use]
+    pub fn behind(self, edge: Edge) -> Self {
+        Self { edge, ..self }
     }
 
     /// The database all handlers work on.

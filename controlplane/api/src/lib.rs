@@ -7,8 +7,8 @@
 //! refusal is picked in `error` and nowhere else; no input makes a handler panic.
 
 mod app;
+pub mod edge;
 mod error;
-mod healthcheck;
 mod images;
 mod json;
 mod metadefs;

@@ -116,13 +116,6 @@ pub(crate) fn python_int(text: &str) -> Option<i64> {
     Some(if negative { -magnitude } else { magnitude })
 }
 
-/// Scheme and host by which the caller reached this service, e.g. `http://glance:9292`; empty where
-/// the request names no host.
-pub(crate) fn host_url(headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if host.is_empty() { String::new() } else { format!("http://{host}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

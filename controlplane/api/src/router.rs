@@ -1,7 +1,7 @@
-//! The way of a request through the API: health check, CORS pre-flight, versions, request id,
-//! route.
+//! The way of a request through the API: health check, the filters of the pipeline, route, and
+//! back.
 //!
-//! Leaves HTTP itself to the data plane. Invariants: every response that passed version negotiation
+//! Leaves HTTP itself to the data plane. Invariants: every response that passed the filters
 //! carries `x-openstack-request-id`; every refusal gets its body here, in the shape its caller
 //! accepts.
 
@@ -16,10 +16,12 @@ use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tower::ServiceExt as _;
 
 use crate::app::App;
+use crate::edge::{Filter, Healthcheck, Origin, Peer, Seen};
 use crate::error::{Refusal, shape_for};
+use crate::options::ApiOptions;
 use crate::request::{self, REQUEST_ID_HEADER};
 use crate::versions::{self, Negotiated};
-use crate::{healthcheck, images, metadefs, schemas, upload};
+use crate::{images, metadefs, schemas, upload};
 
 /// The API as a service: the data planes' relayed requests in, responses out.
 ///
@@ -105,43 +107,97 @@ async fn no_such_path(method: Method) -> Refusal {
 }
 
 async fn front(State(front): State<Front>, request: Request) -> Response {
-    let method = request.method().clone();
     let path = request::normal_path(request.uri().path());
-    if healthcheck::is_below(&path) {
-        return healthcheck::answer(&method, request.headers());
+    if let Some(check) =
+        front.app.edge.healthcheck.as_ref().filter(|_| Healthcheck::is_below(&path))
+    {
+        let peer = request.extensions().get::<Peer>().copied();
+        let answered = check.answer(request.method(), request.headers(), peer).await;
+        return answered.unwrap_or_else(|| {
+            Refusal::no_such_path().render(request.method(), shape_for(request.headers()))
+        });
     }
-    // The CORS filter answers pre-flights before anything looks at them.
-    if method == Method::OPTIONS {
-        return StatusCode::OK.into_response();
+    let seen = Seen::of(&request);
+    let app = Arc::clone(&front.app);
+    let mut passage = Passage { request, path };
+    let mut passed = 0;
+    let answered = app.edge.filters.iter().find_map(|filter| {
+        let answer = passage.enter(filter, &app.options);
+        passed += usize::from(answer.is_none());
+        answer
+    });
+    let mut response = match answered {
+        Some(response) => response,
+        None => passage.finish(front.routes).await,
+    };
+    for filter in app.edge.filters[..passed].iter().rev() {
+        response = filter.leave(&seen, response).await;
     }
-    let options = &front.app.options;
-    let headers = request.headers();
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let path = match versions::negotiate(&path, accept, options) {
-        Negotiated::V2(path) => path,
-        Negotiated::Document => {
-            return versions::document(&method, headers, options, StatusCode::OK);
-        }
-        Negotiated::Choices => {
-            return versions::document(&method, headers, options, StatusCode::MULTIPLE_CHOICES);
-        }
-    };
-    let shape = shape_for(headers);
-    let extension = request.extensions().get::<RequestId>();
-    let request_id = request::request_id(headers, extension);
-    let mut response = if path == "/v2" {
-        root(&request::host_url(headers))
-    } else {
-        let response = route(front.routes, request, &path).await;
-        match response.extensions().get::<Refusal>() {
-            Some(refusal) => refusal.render(&method, shape),
-            None => response,
-        }
-    };
-    let value = HeaderValue::from_str(request_id.as_str())
-        .expect("a request id was let in as visible ASCII");
-    response.headers_mut().insert(REQUEST_ID_HEADER, value);
     response
+}
+
+/// A request on its way through the filters.
+struct Passage {
+    request: Request,
+    /// Normal; behind version negotiation it begins with `/v2`.
+    path: String,
+}
+
+// === impl Passage ===
+
+impl Passage {
+    /// Goes past a filter, unless that one answers by itself.
+    fn enter(&mut self, filter: &Filter, options: &ApiOptions) -> Option<Response> {
+        match filter {
+            Filter::ProxyHeaders => {
+                let origin = self.origin().proxied(self.request.headers());
+                self.request.extensions_mut().insert(origin);
+            }
+            Filter::VersionNegotiation => {
+                let accept = self.request.headers().get(header::ACCEPT);
+                let accept = accept.and_then(|accept| accept.to_str().ok());
+                match versions::negotiate(&self.path, accept, options) {
+                    Negotiated::V2(path) => self.path = path,
+                    Negotiated::Document => return Some(self.versions(options, StatusCode::OK)),
+                    Negotiated::Choices => {
+                        return Some(self.versions(options, StatusCode::MULTIPLE_CHOICES));
+                    }
+                }
+            }
+            Filter::Cors(_) | Filter::Gzip | Filter::Context => {}
+        }
+        None
+    }
+
+    /// What the resources answer, with the request's id.
+    async fn finish(self, routes: Router) -> Response {
+        let headers = self.request.headers();
+        let shape = shape_for(headers);
+        let extension = self.request.extensions().get::<RequestId>();
+        let request_id = request::request_id(headers, extension);
+        let method = self.request.method().clone();
+        let mut response = if self.path == "/v2" {
+            root(&self.origin().application_url())
+        } else {
+            let response = route(routes, self.request, &self.path).await;
+            match response.extensions().get::<Refusal>() {
+                Some(refusal) => refusal.render(&method, shape),
+                None => response,
+            }
+        };
+        let value = HeaderValue::from_str(request_id.as_str())
+            .expect("a request id was let in as visible ASCII");
+        response.headers_mut().insert(REQUEST_ID_HEADER, value);
+        response
+    }
+
+    fn versions(&self, options: &ApiOptions, status: StatusCode) -> Response {
+        versions::document(self.request.method(), &self.origin(), options, status)
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::of_extensions(self.request.extensions(), self.request.headers())
+    }
 }
 
 /// Calls the route of a path that version negotiation made.
@@ -162,8 +218,8 @@ async fn route(routes: Router, mut request: Request, path: &str) -> Response {
 }
 
 /// `/v2` itself leads to `/v2/` (paste's `urlmap`, with its spelling of the content type).
-fn root(host: &str) -> Response {
-    let location = HeaderValue::from_str(&format!("{host}/v2/"))
+fn root(base: &str) -> Response {
+    let location = HeaderValue::from_str(&format!("{base}/v2/"))
         .unwrap_or_else(|_| HeaderValue::from_static("/v2/"));
     let content_type = HeaderValue::from_static("text/plain; charset=utf8");
     (StatusCode::FOUND, [(header::CONTENT_TYPE, content_type), (header::LOCATION, location)])

@@ -5,12 +5,12 @@
 //! and without a request id.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::edge::Origin;
 use crate::json;
 use crate::options::ApiOptions;
-use crate::request::host_url;
 
 /// What a path and an `Accept` header ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,12 +47,12 @@ pub(crate) fn negotiate(path: &str, accept: Option<&str>, options: &ApiOptions) 
 /// The document, with 200 or 300.
 pub(crate) fn document(
     method: &Method,
-    headers: &HeaderMap,
+    origin: &Origin,
     options: &ApiOptions,
     status: StatusCode,
 ) -> Response {
-    let host = host_url(headers);
-    let base = options.public_endpoint.as_deref().unwrap_or(&host).trim_end_matches('/');
+    let own = origin.application_url();
+    let base = options.public_endpoint.as_deref().unwrap_or(&own).trim_end_matches('/');
     let versions: Vec<Value> = options
         .minor_versions()
         .iter()

@@ -165,6 +165,9 @@ async fn relay(
     let (reply, changed) = match relay::request_of(&head) {
         Ok(mut request) => {
             request.extensions_mut().insert(relay::request_id_of(&head));
+            if let Some(peer) = relay::peer_of(&head) {
+                request.extensions_mut().insert(peer);
+            }
             call(plane, request, body, Arc::clone(&turn), &head.request_id, shape).await
         }
         Err(error) => {

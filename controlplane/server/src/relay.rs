@@ -6,12 +6,14 @@
 
 use axum::body::Body;
 use bytes::Bytes;
+use controlplane_api::edge::Peer;
 use glint_image::{Fault, FaultShape, RequestId};
 use glint_link::wire::{Header, RequestHead};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::BodyExt;
+use std::net::SocketAddr;
 
 /// A request that cannot be put to the router; the text is for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +53,11 @@ pub(crate) fn request_of(head: &RequestHead) -> Result<Request<()>, HeadError> {
 /// The id under which the data plane logs the request; a new one where that is none.
 pub(crate) fn request_id_of(head: &RequestHead) -> RequestId {
     RequestId::adopt(head.request_id.as_bytes()).unwrap_or_else(RequestId::random)
+}
+
+/// The client's address, where the data plane says it in a form that is one.
+pub(crate) fn peer_of(head: &RequestHead) -> Option<Peer> {
+    head.peer.parse::<SocketAddr>().ok().map(|peer| Peer(peer.ip().to_canonical()))
 }
 
 /// Headers as the router wants them.

@@ -9,8 +9,7 @@
 //! (`webob/exc.py`, `WSGIHTTPException.generate_response`; `webob/acceptparse.py`,
 //! `AcceptValidHeader.acceptable_offers`), because clients match on these texts.
 
-mod accept;
-
+use crate::accept::best_offer;
 use std::fmt::Write as _;
 
 /// A fault to send to a client: a status code, where the message stands, and the message.
@@ -46,7 +45,12 @@ impl FaultShape {
     /// too; a malformed one is disregarded, which makes both acceptable and the answer HTML.
     #[must_use]
     pub fn from_accept(accept: Option<&[u8]>) -> Self {
-        accept::choose(accept.unwrap_or_default())
+        const OFFERS: [(&str, &str); 2] = [("text", "html"), ("application", "json")];
+        match best_offer(accept.unwrap_or_default(), OFFERS) {
+            Ok(Some(0)) | Err(_) => Self::Html,
+            Ok(Some(_)) => Self::Json,
+            Ok(None) => Self::Plain,
+        }
     }
 
     /// The `Content-Type` of this shape.

@@ -4,6 +4,7 @@
 //! Nothing here does IO, keeps state or knows of either plane. Values are parsed once, at the edge;
 //! past the edge a value of one of these types is valid by construction.
 
+pub mod accept;
 pub mod digest;
 pub mod fault;
 pub mod id;

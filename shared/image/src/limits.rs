@@ -309,3 +309,11 @@ pub const DB_ROWS_PER_STATEMENT_MAX: usize = 500;
 /// Most properties, and as many objects, tags and resource types, in one namespace of metadata
 /// definitions. The largest of Glance's own has about 50. They are shown all at once. More: 413.
 pub const METADEF_PARTS_MAX: usize = 16_384;
+
+/// Longest wait for the file system in a health check, in milliseconds: shorter than what load
+/// balancers usually wait. Longer: the check answers 503.
+pub const HEALTH_CHECK_MS_MAX: u64 = 2_000;
+
+/// Most looks at files for health checks that the file system holds up at once. A further one waits
+/// for [`HEALTH_CHECK_MS_MAX`].
+pub const HEALTH_CHECKS_MAX: usize = 8;

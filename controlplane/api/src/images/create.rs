@@ -12,8 +12,9 @@ use serde_json::Value;
 
 use super::view::{respond, view};
 use crate::app::App;
+use crate::edge::Origin;
 use crate::error::{self, Refusal};
-use crate::request::{host_url, read_json};
+use crate::request::read_json;
 
 /// Creates an image without bytes.
 pub(crate) async fn create(
@@ -38,7 +39,7 @@ pub(crate) async fn create(
         .map_err(|error| error::from_create(error, image.id.as_str()))?;
     let mut response = respond(StatusCode::CREATED, &view(&image, &app.options));
     let headers = response.headers_mut();
-    let location = format!("{}/v2/images/{}", host_url(&head.headers), image.id);
+    let location = format!("{}/v2/images/{}", Origin::of(&head).host_url(), image.id);
     if let Ok(location) = HeaderValue::from_str(&location) {
         headers.insert(header::LOCATION, location);
     }

@@ -16,10 +16,11 @@ use serde_json::{Map, Value, json};
 
 use super::{enter, no_body, no_content, query, read, view};
 use crate::app::App;
+use crate::edge::Origin;
 use crate::error::{self, Refusal};
 use crate::images::query::urlencode;
 use crate::images::view::respond;
-use crate::request::{expect_no_body, host_url};
+use crate::request::expect_no_body;
 
 /// Lists a page of the namespaces the caller may see.
 pub(super) async fn list(
@@ -99,7 +100,7 @@ pub(super) async fn create(
         }
     }
     let mut response = respond(StatusCode::CREATED, &view::namespace(&namespace, contents));
-    let location = format!("{}{}", host_url(&head.headers), view::namespace_href(name));
+    let location = format!("{}{}", Origin::of(&head).host_url(), view::namespace_href(name));
     // What cannot stand in a header is encoded; Glance breaks the connection over it.
     let location = utf8_percent_encode(&location, CONTROLS).to_string();
     if let Ok(location) = HeaderValue::from_str(&location) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::body::Body;
+use controlplane_api::edge::{Edge, Peer};
 use controlplane_api::{ApiOptions, App, Changed, Identity, router};
 use controlplane_db::Database;
 use http::{Request, Response};
@@ -28,12 +29,27 @@ pub(crate) struct Answer {
     headers: http::HeaderMap,
 }
 
+/// An answer whose body need not be text.
+pub(crate) struct Raw {
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: bytes::Bytes,
+}
+
 impl Api {
     pub(crate) async fn start() -> Self {
         Self::with(ApiOptions::default()).await
     }
 
     pub(crate) async fn with(options: ApiOptions) -> Self {
+        Self::make(options, Edge::default()).await
+    }
+
+    /// With other filters around it.
+    pub(crate) async fn behind(edge: Edge) -> Self {
+        Self::make(ApiOptions::default(), edge).await
+    }
+
+    async fn make(options: ApiOptions, edge: Edge) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name =
             format!("glint-api-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -41,7 +57,7 @@ impl Api {
         std::fs::create_dir_all(&dir).expect("the temporary directory is writable");
         let url = format!("sqlite:///{}/glance.sqlite", dir.display());
         let db = Database::connect(&url).await.expect("a fresh database");
-        let app = Arc::new(App::new(db, options, Identity::Unauthenticated));
+        let app = Arc::new(App::new(db, options, Identity::Unauthenticated).behind(edge));
         Self { router: router(Arc::clone(&app)), app, dir }
     }
 
@@ -53,17 +69,33 @@ impl Api {
         headers: &[(&str, &str)],
         body: impl Into<Vec<u8>>,
     ) -> Answer {
-        let body = body.into();
-        let mut request = Request::builder().method(method).uri(target);
-        request = request.header("host", "127.0.0.1:9292");
-        if !body.is_empty() {
-            request = request.header("content-length", body.len());
+        read(self.call(request(method, target, headers, body.into())).await).await
+    }
+
+    /// Sends a request without a body; the answer's may be any bytes.
+    pub(crate) async fn raw(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Raw {
+        let (head, body) =
+            self.call(request(method, target, headers, Vec::new())).await.into_parts();
+        let body = body.collect().await.expect("bodies are in memory").to_bytes();
+        Raw { headers: head.headers, body }
+    }
+
+    /// Asks from a client's address.
+    pub(crate) async fn from(
+        &self,
+        peer: Option<Peer>,
+        target: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = request("GET", target, headers, Vec::new());
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
         }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Body::from(body)).expect("a test's request is well-formed");
-        read(self.router.clone().oneshot(request).await.expect("the router answers")).await
+        read(self.call(request).await).await
+    }
+
+    async fn call(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.expect("the router answers")
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {
@@ -85,6 +117,18 @@ impl Api {
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()["id"].as_str().expect("an image has an id").to_owned()
     }
+}
+
+fn request(method: &str, target: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(target);
+    request = request.header("host", "127.0.0.1:9292");
+    if !body.is_empty() {
+        request = request.header("content-length", body.len());
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Body::from(body)).expect("a test's request is well-formed")
 }
 
 impl Drop for Api {

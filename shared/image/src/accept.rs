@@ -1,10 +1,14 @@
-//! Which of HTML and JSON an `Accept` header prefers.
+//! What an `Accept` header prefers among fixed offers, as WebOb reads it
+//! (`webob/acceptparse.py`, `acceptable_offers`).
 //!
-//! Only the question that faults ask: the offers are fixed and carry no parameters, so a range with
-//! parameters matches neither of them. Leaves the meaning of an absent header to its caller.
-//! Invariant: work is linear in the header's length and no input panics.
+//! The offers carry no parameters, so a range with parameters matches none of them exactly. Leaves
+//! the meaning of an absent or malformed header to its caller. Invariant: work is linear in the
+//! header's length and no input panics.
 
-use super::FaultShape;
+/// The header does not follow its grammar (RFC 9110, section 12.5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the Accept header is malformed")]
+pub struct Malformed;
 
 /// One media range of the header: type and subtype, its parameters being none, and its quality in
 /// thousandths.
@@ -14,19 +18,26 @@ struct Range<'a> {
     quality: u16,
 }
 
-/// The shape of the preferred offer; HTML where the header is malformed.
-pub(super) fn choose(header: &[u8]) -> FaultShape {
-    let mut html = Best::default();
-    let mut json = Best::default();
+/// Which of the offers, each type and subtype, is preferred: the one of highest quality, and of
+/// several such the first. `None` where none is acceptable.
+///
+/// # Errors
+/// [`Malformed`]; WebOb then accepts every offer.
+pub fn best_offer<const N: usize>(
+    header: &[u8],
+    offers: [(&str, &str); N],
+) -> Result<Option<usize>, Malformed> {
+    let mut best = [Best::default(); N];
     let mut rest = header;
     loop {
         // An element may be missing: lists of this grammar tolerate stray commas.
         let element = trim_start(rest);
         if element.first().is_some_and(|byte| *byte != b',') {
-            let Some((range, after)) = parse_element(element) else { return FaultShape::Html };
+            let (range, after) = parse_element(element).ok_or(Malformed)?;
             if let Some(range) = range {
-                html.consider(&range, b"text", b"html");
-                json.consider(&range, b"application", b"json");
+                for (best, (kind, subtype)) in best.iter_mut().zip(offers) {
+                    best.consider(&range, kind.as_bytes(), subtype.as_bytes());
+                }
             }
             rest = trim_start(after);
         } else {
@@ -35,18 +46,16 @@ pub(super) fn choose(header: &[u8]) -> FaultShape {
         match rest.split_first() {
             None => break,
             Some((b',', after)) => rest = after,
-            Some(_) => return FaultShape::Html,
+            Some(_) => return Err(Malformed),
         }
     }
-    match (html.quality, json.quality) {
-        (0, 0) => FaultShape::Plain,
-        (html, json) if html >= json => FaultShape::Html,
-        _ => FaultShape::Json,
-    }
+    let acceptable = best.iter().enumerate().filter(|(_, best)| best.quality > 0);
+    // The last of equals would win: turned around, the first does.
+    Ok(acceptable.rev().max_by_key(|(_, best)| best.quality).map(|(place, _)| place))
 }
 
 /// The most specific range seen so far for one offer. Of equally specific ones the first counts.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Best {
     specificity: u8,
     quality: u16,
@@ -154,31 +163,35 @@ fn trim_start(text: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
+    const OFFERS: [(&str, &str); 2] = [("text", "html"), ("application", "json")];
+    const HTML: Option<usize> = Some(0);
+    const JSON: Option<usize> = Some(1);
+
     #[test]
     fn the_header_chooses_as_webob_does() {
         // Each answer was taken from Glance 33.
-        let check = |header: &str, expected: FaultShape| {
-            assert_eq!(choose(header.as_bytes()), expected, "{header:?}");
+        let check = |header: &str, expected: Option<usize>| {
+            assert_eq!(best_offer(header.as_bytes(), OFFERS), Ok(expected), "{header:?}");
         };
-        check("", FaultShape::Plain);
-        check("*/*", FaultShape::Html);
-        check("text/html", FaultShape::Html);
-        check("TEXT/Html", FaultShape::Html);
-        check("application/json", FaultShape::Json);
-        check("text/plain", FaultShape::Plain);
-        check("application/xml", FaultShape::Plain);
-        check("text/html;q=0, */*", FaultShape::Json);
-        check("text/*;q=0.5, application/json;q=0.7", FaultShape::Json);
-        check("*/*;q=0", FaultShape::Plain);
-        check("application/*", FaultShape::Json);
-        check("text/html;level=1", FaultShape::Plain);
-        check("*/*;q=0.3,text/html;q=0.1", FaultShape::Json);
-        check("application/json,text/html", FaultShape::Html);
+        check("", None);
+        check("*/*", HTML);
+        check("text/html", HTML);
+        check("TEXT/Html", HTML);
+        check("application/json", JSON);
+        check("text/plain", None);
+        check("application/xml", None);
+        check("text/html;q=0, */*", JSON);
+        check("text/*;q=0.5, application/json;q=0.7", JSON);
+        check("*/*;q=0", None);
+        check("application/*", JSON);
+        check("text/html;level=1", None);
+        check("*/*;q=0.3,text/html;q=0.1", JSON);
+        check("application/json,text/html", HTML);
     }
 
     #[test]
-    fn a_malformed_header_is_disregarded() {
-        let check = |header: &[u8]| assert_eq!(choose(header), FaultShape::Html, "{header:?}");
+    fn a_malformed_header_is_an_error() {
+        let check = |header| assert_eq!(best_offer(header, OFFERS), Err(Malformed), "{header:?}");
         check(b"garbage");
         check(b"application/json;;");
         check(b"application/json;q=2");
@@ -190,7 +203,7 @@ mod tests {
 
     #[test]
     fn parameters_and_stray_commas_are_understood() {
-        let check = |header: &str| assert_eq!(choose(header.as_bytes()), FaultShape::Json);
+        let check = |header: &str| assert_eq!(best_offer(header.as_bytes(), OFFERS), Ok(JSON));
         check("application/json,");
         check(",application/json");
         check("application/json;q=0.5;ext;ext2=\"a,b\\\"c\"");

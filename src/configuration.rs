@@ -90,6 +90,11 @@ impl Configuration {
         &self.state_dir
     }
 
+    /// What the files say.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Whether `[DEFAULT] debug` asks for detail.
     pub(crate) fn debug(&self) -> bool {
         self.settings.debug

@@ -3,6 +3,7 @@
 use crate::banner;
 use crate::cli::{self, Common, Link, Role};
 use crate::configuration::{self, Configuration};
+use crate::edge;
 use crate::exit::{Failure, Kind};
 use crate::logging;
 use crate::planes::{ControlPlane, LEASE, start_data, stop_data};
@@ -50,7 +51,8 @@ fn serve(flags: &cli::Serve) -> Result<(), Failure> {
     let (control_proof, data_proof) = ca::ephemeral().map_err(Failure::system)?;
     // The link never leaves the machine and its certificates never leave the process.
     let link_bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let control = ControlPlane::start(control_options(configuration, link_bind, control_proof))?;
+    let options = control_options(configuration, link_bind, control_proof, bind.port())?;
+    let control = ControlPlane::start(options)?;
     let options = data_options(configuration, bind, control.link_addr(), data_proof)?;
     let data = match start_data(options) {
         Ok(data) => data,
@@ -70,7 +72,9 @@ fn serve(flags: &cli::Serve) -> Result<(), Failure> {
 fn control(flags: &cli::Control) -> Result<(), Failure> {
     let ground = prepare(&flags.common)?;
     let proof = load(&flags.certificates.link_dir, ca::Role::Control)?;
-    let options = control_options(&ground.configuration, flags.link_bind, proof);
+    // The data planes of a fleet listen on the port that all of them have configured.
+    let port = ground.configuration.bind(None)?.port();
+    let options = control_options(&ground.configuration, flags.link_bind, proof, port)?;
     let control = ControlPlane::start(options)?;
     banner::controlling(control.link_addr(), &ground.configuration.database_url());
     say_why_it_ends(&ground.signals);
@@ -108,14 +112,16 @@ fn control_options(
     configuration: &Configuration,
     link_bind: SocketAddr,
     credentials: Credentials,
-) -> ControlOptions {
-    ControlOptions {
+    port: u16,
+) -> Result<ControlOptions, Failure> {
+    Ok(ControlOptions {
         database_url: configuration.database_url(),
         link_bind,
         credentials,
         lease: LEASE,
         api: configuration.api(),
-    }
+        edge: edge::read(configuration.config(), port)?,
+    })
 }
 
 fn data_options(

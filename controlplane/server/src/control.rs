@@ -6,6 +6,7 @@
 
 use crate::plane::Plane;
 use crate::{catalogue, connections, foreign, reapers, reclaimer};
+use controlplane_api::edge::Edge;
 use controlplane_api::{ApiOptions, App, Identity};
 use controlplane_db::{ConnectError, Database, DatabaseError};
 use glint_image::limits::{LEASE_MS_MAX, RELAYS_IN_FLIGHT_MAX};
@@ -37,6 +38,8 @@ pub struct ControlOptions {
     pub lease: Duration,
     /// How the API behaves.
     pub api: ApiOptions,
+    /// What stands around the API.
+    pub edge: Edge,
 }
 
 /// Why a control plane could not start.
@@ -73,14 +76,14 @@ impl Control {
     /// # Errors
     /// [`StartError`].
     pub async fn start(options: ControlOptions) -> Result<Self, StartError> {
-        let ControlOptions { database_url, link_bind, credentials, lease, api } = options;
+        let ControlOptions { database_url, link_bind, credentials, lease, api, edge } = options;
         let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         if !(1..=LEASE_MS_MAX).contains(&lease_ms) {
             return Err(StartError::Lease(lease));
         }
         let db = Database::connect(&database_url).await?;
         let head = db.head().await?;
-        let app = Arc::new(App::new(db.clone(), api, Identity::Unauthenticated));
+        let app = Arc::new(App::new(db.clone(), api, Identity::Unauthenticated).behind(edge));
         let listener = Arc::new(Listener::bind(link_bind, &credentials)?);
         let plane = Arc::new(Plane::new(db, app, Millis(lease_ms), head));
         let mut tasks = JoinSet::new();

@@ -12,6 +12,7 @@
 mod config;
 mod ini;
 pub mod options;
+mod read;
 mod settings;
 mod substitute;
 mod value;
@@ -19,5 +20,6 @@ mod value;
 pub use config::{Config, FileError, Place, ValueError};
 pub use ini::Syntax;
 pub use options::{Kind, OptionDef};
+pub use read::Reader;
 pub use settings::{Settings, Unsafe};
 pub use value::{BadValue, Value};

@@ -4,9 +4,8 @@
 //! silence: a configuration that asks for authentication this build cannot do, or for a database it
 //! would not use.
 
-use crate::config::{Config, Place, ValueError, ValueFault};
-use crate::options;
-use crate::value::{BadValue, Value, storage_bytes};
+use crate::config::{Config, Place, ValueError};
+use crate::read::Reader;
 
 /// What the files, or else Glance's defaults, say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +78,7 @@ impl Settings {
     /// # Errors
     /// [`Unsafe`]: a start with this configuration would do something else than it says.
     pub fn read(config: &Config) -> Result<Self, Unsafe> {
-        let read = Reader { config };
+        let read = Reader::new(config);
         let settings = Self {
             bind_host: read.text("DEFAULT", "bind_host")?,
             bind_port: read.number("DEFAULT", "bind_port")?,
@@ -125,82 +124,6 @@ impl Settings {
             return Err(Unsafe::Hash(place));
         }
         Ok(())
-    }
-}
-
-/// Asks for options by name. That they exist and have the type asked for is this file's business,
-/// and a test's.
-struct Reader<'a> {
-    config: &'a Config,
-}
-
-impl Reader<'_> {
-    fn get(&self, group: &str, name: &str) -> Result<Option<Value>, ValueError> {
-        self.config.get(options::find(group, name).expect("every option read here is in the table"))
-    }
-
-    fn place(&self, group: &str, name: &str) -> Option<Place> {
-        options::find(group, name).and_then(|option| self.config.place(option))
-    }
-
-    fn text(&self, group: &str, name: &str) -> Result<Option<String>, ValueError> {
-        match self.get(group, name)? {
-            Some(Value::Text(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
-            None => Ok(None),
-            Some(other) => unreachable!("[{group}] {name} is not text in the table: {other:?}"),
-        }
-    }
-
-    fn text_in_file(&self, group: &str, name: &str) -> Result<Option<String>, ValueError> {
-        if self.place(group, name).is_some() { self.text(group, name) } else { Ok(None) }
-    }
-
-    fn switch(&self, group: &str, name: &str) -> Result<bool, ValueError> {
-        match self.get(group, name)? {
-            Some(Value::Bool(on)) => Ok(on),
-            other => unreachable!("[{group}] {name} is not a switch in the table: {other:?}"),
-        }
-    }
-
-    /// Bytes with a unit (`glance/api/common.py`, `get_remaining_quota`). Glance finds a malformed
-    /// text at the first upload, and answers 500.
-    fn storage(&self, group: &'static str, name: &'static str) -> Result<u64, ValueError> {
-        let text = self.text(group, name)?.unwrap_or_else(|| "0".to_owned());
-        storage_bytes(&text).ok_or_else(|| ValueError {
-            place: self.place(group, name),
-            group,
-            name,
-            fault: ValueFault::Bad(BadValue::Storage(text)),
-        })
-    }
-
-    fn list(&self, group: &str, name: &str) -> Result<Vec<String>, ValueError> {
-        match self.get(group, name)? {
-            Some(Value::List(items)) => Ok(items),
-            other => unreachable!("[{group}] {name} is not a list in the table: {other:?}"),
-        }
-    }
-
-    /// A number, `None` when left empty; one too large for `N` is out of range whatever the table
-    /// says.
-    fn number<N: TryFrom<i128>>(
-        &self,
-        group: &'static str,
-        name: &'static str,
-    ) -> Result<Option<N>, ValueError> {
-        match self.get(group, name)? {
-            None => Ok(None),
-            Some(Value::Int(number)) => match N::try_from(number) {
-                Ok(fits) => Ok(Some(fits)),
-                Err(_) => Err(ValueError {
-                    place: self.place(group, name),
-                    group,
-                    name,
-                    fault: ValueFault::Bad(BadValue::Number(number.to_string())),
-                }),
-            },
-            Some(other) => unreachable!("[{group}] {name} is not a number in the table: {other:?}"),
-        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! check fail within [`HEALTH_CHECK_MS_MAX`]; it never holds up other requests.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -174,7 +174,7 @@ impl Healthcheck {
         }
     }
 
-    async fn is_absent(&self, path: &PathBuf) -> Finding {
+    async fn is_absent(&self, path: &Path) -> Finding {
         match self.is_there(path).await {
             Some(false) => Finding::ok(format!("Path '{}' was not found", path.display())),
             Some(true) => Finding::unavailable(
@@ -189,9 +189,9 @@ impl Healthcheck {
     }
 
     /// Whether a path exists, as `os.path.exists` sees it; `None`: the file system does not say.
-    async fn is_there(&self, path: &PathBuf) -> Option<bool> {
+    async fn is_there(&self, path: &Path) -> Option<bool> {
         let turns = Arc::clone(&self.turns.0);
-        let path = path.clone();
+        let path = path.to_owned();
         let look = async move {
             let turn = turns.acquire_owned().await.ok()?;
             let looked = tokio::task::spawn_blocking(move || {

@@ -91,8 +91,8 @@ impl Origin {
 fn parameter<'a>(forwarded: &'a str, name: &str) -> &'a str {
     let first = forwarded.split(',').next().unwrap_or_default();
     let pairs = first.split(';').filter_map(|pair| pair.split_once('='));
-    let named = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name));
-    named.last().map(|(_, value)| value.trim().trim_matches('"')).unwrap_or_default()
+    let mut named = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name));
+    named.next_back().map(|(_, value)| value.trim().trim_matches('"')).unwrap_or_default()
 }
 
 /// The prefix as it stands in an URL.

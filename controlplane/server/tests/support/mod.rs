@@ -5,6 +5,7 @@
 //! it.
 
 use controlplane_api::ApiOptions;
+use controlplane_api::edge::Edge;
 use controlplane_server::{Control, ControlOptions};
 use glint_image::{ImageId, NodeId};
 use glint_link::wire::{
@@ -68,6 +69,7 @@ impl Place {
             credentials: self.control.clone(),
             lease: self.lease,
             api: ApiOptions::default(),
+            edge: Edge::default(),
         };
         soon(Control::start(options)).await.unwrap()
     }

@@ -50,10 +50,29 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     opt("oslo_messaging_notifications", "transport_url", Kind::Text, None),
     opt("oslo_middleware", "enable_proxy_headers_parsing", Kind::Bool, Some("False")),
     opt("cors", "allow_credentials", Kind::Bool, Some("True")),
-    opt("cors", "allow_headers", Kind::List, None),
-    opt("cors", "allow_methods", Kind::List, Some("OPTIONS,GET,HEAD,POST,PUT,DELETE,TRACE,PATCH")),
+    // Glance has defaults of its own here (`glance/common/config.py`,
+    // `set_cors_middleware_defaults`).
+    opt(
+        "cors",
+        "allow_headers",
+        Kind::List,
+        Some(
+            "Content-MD5,X-Image-Meta-Checksum,X-Storage-Token,Accept-Encoding,X-Auth-Token,\
+             X-Identity-Status,X-Roles,X-Service-Catalog,X-User-Id,X-Tenant-Id,\
+             X-OpenStack-Request-ID",
+        ),
+    ),
+    opt("cors", "allow_methods", Kind::List, Some("GET,PUT,POST,DELETE,PATCH")),
     opt("cors", "allowed_origin", Kind::List, None),
-    opt("cors", "expose_headers", Kind::List, None),
+    opt(
+        "cors",
+        "expose_headers",
+        Kind::List,
+        Some(
+            "X-Image-Meta-Checksum,X-Auth-Token,X-Subject-Token,X-Service-Token,\
+             X-OpenStack-Request-ID",
+        ),
+    ),
     opt("cors", "max_age", INT, Some("3600")),
     opt("healthcheck", "allowed_source_ranges", Kind::List, None),
     opt("healthcheck", "backends", Kind::List, None),

@@ -3,6 +3,7 @@
 //! Leaves reading those files to [`crate::configuration`]. Bad usage ends the process here, with
 //! clap's text and code 2.
 
+use crate::manage::Manage;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -30,6 +31,8 @@ pub(crate) enum Role {
     /// Look after the certificates of the link between the planes
     #[command(subcommand)]
     Link(Link),
+    /// Look after the database, as glance-manage does
+    Manage(Manage),
     /// Measure this or another image server
     Bench(glint_bench::Cli),
 }
@@ -132,6 +135,8 @@ fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Role, clap
     if let Some(role) = arguments.first().and_then(|name| role_of_name(Path::new(name))) {
         arguments.insert(1, role.into());
     }
+    let manages = arguments.get(1).is_some_and(|word| word == "manage");
+    let anywhere = if manages { take_sources(&mut arguments) } else { Vec::new() };
     let matches = Cli::command().try_get_matches_from(arguments)?;
     let cli = Cli::from_arg_matches(&matches)?;
     let flags = matches.subcommand().map_or(&matches, |(_, flags)| flags);
@@ -140,6 +145,7 @@ fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Role, clap
         Role::Serve(Serve { common, .. })
         | Role::Control(Control { common, .. })
         | Role::Data(Data { common, .. }) => common.sources = sources(flags),
+        Role::Manage(flags) => flags.sources = anywhere,
         Role::Link(_) | Role::Bench(_) => {}
     }
     Ok(role)
@@ -149,6 +155,7 @@ fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Role, clap
 fn role_of_name(program: &Path) -> Option<&'static str> {
     match program.file_name()?.to_str()? {
         "glance-api" => Some("serve"),
+        "glance-manage" => Some("manage"),
         "glint-control" => Some("control"),
         "glint-data" => Some("data"),
         "glint-bench" => Some("bench"),
@@ -168,6 +175,35 @@ fn sources(flags: &ArgMatches) -> Vec<Source> {
     all.extend(of("config_dir", Source::Directory));
     all.sort_by_key(|(place, _)| *place);
     all.into_iter().map(|(_, source)| source).collect()
+}
+
+/// Takes files and directories of configuration out of a command line, wherever they stand.
+fn take_sources(arguments: &mut Vec<OsString>) -> Vec<Source> {
+    let mut sources = Vec::new();
+    let mut at = 0;
+    while at < arguments.len() {
+        let word = arguments[at].to_string_lossy().into_owned();
+        let (flag, inside) = match word.split_once('=') {
+            Some((flag, value)) => (flag, Some(value.to_owned())),
+            None => (word.as_str(), None),
+        };
+        let make = match flag {
+            "--" => break,
+            "--config-file" => Source::File,
+            "--config-dir" => Source::Directory,
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        if inside.is_none() && at + 1 == arguments.len() {
+            break;
+        }
+        arguments.remove(at);
+        let path = inside.map_or_else(|| arguments.remove(at), OsString::from);
+        sources.push(make(PathBuf::from(path)));
+    }
+    sources
 }
 
 #[cfg(test)]
@@ -221,6 +257,23 @@ mod tests {
     }
 
     #[test]
+    fn manages_by_either_name_with_configuration_anywhere() {
+        let expected = [Source::File("a".into()), Source::Directory("d".into())];
+        for line in [
+            "glint manage --config-file a db sync --config-dir=d",
+            "/usr/bin/glance-manage db_sync --config-file=a --config-dir d",
+            "glance-manage db --config-file a purge --age_in_days -1 --config-dir d",
+            "glance-manage db upgrade heads --config-file a --config-dir d",
+        ] {
+            check(
+                line,
+                |role| matches!(role, Ok(Role::Manage(flags)) if flags.sources == expected),
+            );
+        }
+        check("glance-manage", |role| matches!(role, Ok(Role::Manage(_))));
+    }
+
+    #[test]
     fn bad_usage_is_code_2() {
         let usage =
             |role: Result<Role, clap::Error>| role.is_err_and(|error| error.exit_code() == 2);
@@ -228,6 +281,10 @@ mod tests {
         check("glint serve --nonsense", usage);
         check("glint serve --bind here", usage);
         check("glint control", usage);
+        check("glance-manage nonsense", usage);
+        check("glance-manage db nonsense", usage);
+        check("glance-manage db purge --age_in_days x", usage);
+        check("glance-manage db sync --config-file", usage);
         check("glint --bind 127.0.0.1:1 serve", usage);
     }
 }

@@ -6,7 +6,7 @@
 use crate::cli::{Common, Source};
 use crate::exit::Failure;
 use controlplane_api::{ApiOptions, StorageQuota};
-use glint_config::{Config, Settings};
+use glint_config::{Config, Settings, Value};
 use glint_image::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_FILES_MAX};
 use std::fs::File;
 use std::io::Read;
@@ -26,17 +26,76 @@ pub(crate) struct Configuration {
 
 /// Reads everything the command line names.
 pub(crate) fn read(common: &Common) -> Result<Configuration, Failure> {
-    let mut config = Config::new();
-    for path in files(&common.sources)? {
-        let bytes = read_file(&path)?;
-        let name = path.display().to_string();
-        config.add_file(&name, &bytes).map_err(Failure::configuration)?;
-    }
+    let config = load(&common.sources)?;
     let settings = Settings::read(&config).map_err(Failure::configuration)?;
     let state_dir = std::path::absolute(&common.state_dir).map_err(|error| {
         Failure::configuration(format!("--state-dir {}: {error}", common.state_dir.display()))
     })?;
     Ok(Configuration { config, settings, state_dir })
+}
+
+/// What `glint manage` needs of the configuration. What it asks of a service is not looked at.
+#[derive(Debug)]
+pub(crate) struct ManageSettings {
+    /// `[DEFAULT] debug`.
+    pub(crate) debug: bool,
+    /// `[DEFAULT] metadata_source_path`.
+    pub(crate) metadata_source_path: String,
+    /// `[database] connection`, only when a file sets it.
+    pub(crate) database_connection: Option<String>,
+}
+
+/// Reads what the command line names. Where it names no file, those that oslo.config finds for
+/// glance-api and glance-manage; and the same for directories.
+pub(crate) fn for_manage(sources: &[Source]) -> Result<ManageSettings, Failure> {
+    let fail = |error: &dyn std::fmt::Display| Failure::command(1, format!("ERROR: {error}"));
+    let mut all = found("conf", sources.iter().any(|one| matches!(one, Source::File(_))));
+    all.extend_from_slice(sources);
+    all.extend(found("conf.d", sources.iter().any(|one| matches!(one, Source::Directory(_)))));
+    let config = load(&all).map_err(Failure::of_command)?;
+    let text = |group: &str, name: &str| {
+        let option = glint_config::options::find(group, name).expect("an option of Glance");
+        match config.get(option).map_err(|error| fail(&error))? {
+            Some(Value::Text(text)) => Ok::<_, Failure>(Some(text).filter(|text| !text.is_empty())),
+            _ => Ok(None),
+        }
+    };
+    let debug = glint_config::options::find("DEFAULT", "debug").expect("an option of Glance");
+    Ok(ManageSettings {
+        debug: matches!(config.get(debug).map_err(|error| fail(&error))?, Some(Value::Bool(true))),
+        metadata_source_path: text("DEFAULT", "metadata_source_path")?.unwrap_or_default(),
+        database_connection: text("database", "connection")?,
+    })
+}
+
+/// The files or directories that oslo.config looks for (`cfg.py`, `find_config_files` and
+/// `find_config_dirs`), unless some were named.
+fn found(ending: &str, named: bool) -> Vec<Source> {
+    if named {
+        return Vec::new();
+    }
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let mut places: Vec<PathBuf> = Vec::new();
+    places.extend(home.iter().flat_map(|home| [home.join(".glance"), home.clone()]));
+    places.extend(["/etc/glance", "/etc"].map(PathBuf::from));
+    let mut found = Vec::new();
+    for program in ["glance", "glance-api", "glance-manage"] {
+        let paths = places.iter().map(|place| place.join(format!("{program}.{ending}")));
+        found.extend(paths.into_iter().find(|path| path.exists()).map(|path| {
+            if ending == "conf" { Source::File(path) } else { Source::Directory(path) }
+        }));
+    }
+    found
+}
+
+fn load(sources: &[Source]) -> Result<Config, Failure> {
+    let mut config = Config::new();
+    for path in files(sources)? {
+        let bytes = read_file(&path)?;
+        let name = path.display().to_string();
+        config.add_file(&name, &bytes).map_err(Failure::configuration)?;
+    }
+    Ok(config)
 }
 
 fn files(sources: &[Source]) -> Result<Vec<PathBuf>, Failure> {

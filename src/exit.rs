@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     InUse,
     /// A measurement or a command did not come to its end.
     Command,
+    /// A command in Glance's manner: its own sentence and code.
+    Glance(u8),
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Self::System => 71,
             Self::InUse => 75,
             Self::Command => 1,
+            Self::Glance(code) => code,
         }
     }
 }
@@ -41,6 +44,21 @@ impl Kind {
 impl Failure {
     pub(crate) fn new(kind: Kind, sentence: impl fmt::Display) -> Self {
         Self { kind, sentence: sentence.to_string() }
+    }
+
+    /// A command's own sentence and code.
+    pub(crate) fn command(code: u8, sentence: impl fmt::Display) -> Self {
+        Self::new(Kind::Glance(code), sentence)
+    }
+
+    /// A command that has said all there is to say.
+    pub(crate) fn said(code: u8) -> Self {
+        Self::command(code, "")
+    }
+
+    /// The same failure as a command in Glance's manner ends with it.
+    pub(crate) fn of_command(self) -> Self {
+        Self::command(1, format!("ERROR: {}", self.sentence))
     }
 
     pub(crate) fn configuration(sentence: impl fmt::Display) -> Self {
@@ -55,6 +73,10 @@ impl Failure {
 /// Writes the sentence to standard error, where it stands even when logging was never set up.
 pub(crate) fn report(failure: &Failure) -> ExitCode {
     // With standard error gone there is nobody to tell; the code still says it.
-    let _ = writeln!(std::io::stderr(), "glint: {}", failure.sentence);
+    let _ = match failure.kind {
+        Kind::Glance(_) if failure.sentence.is_empty() => Ok(()),
+        Kind::Glance(_) => writeln!(std::io::stderr(), "{}", failure.sentence),
+        _ => writeln!(std::io::stderr(), "glint: {}", failure.sentence),
+    };
     ExitCode::from(failure.kind.code())
 }

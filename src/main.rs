@@ -10,6 +10,7 @@ mod configuration;
 mod edge;
 mod exit;
 mod logging;
+mod manage;
 mod planes;
 mod roles;
 mod signals;

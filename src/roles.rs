@@ -6,6 +6,7 @@ use crate::configuration::{self, Configuration};
 use crate::edge;
 use crate::exit::{Failure, Kind};
 use crate::logging;
+use crate::manage;
 use crate::planes::{ControlPlane, LEASE, start_data, stop_data};
 use crate::signals::{self, Signals};
 use crate::state::{self, StateDir};
@@ -22,6 +23,7 @@ pub(crate) fn play(role: Role) -> Result<(), Failure> {
         Role::Control(flags) => control(&flags),
         Role::Data(flags) => data(&flags),
         Role::Link(Link::Init { dir }) => init_link(&dir),
+        Role::Manage(flags) => manage::run(flags),
         Role::Bench(bench) => glint_bench::run(&bench, &mut std::io::stdout())
             .map_err(|error| Failure::new(Kind::Command, error)),
     }

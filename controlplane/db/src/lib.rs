@@ -9,20 +9,24 @@
 //! One module per subject: [`images`] (the catalogue), [`members`] (with whom they are shared),
 //! [`uploads`] (who may write an image's bytes), `usage` (how many bytes a project takes),
 //! [`outbox`] (what changed), [`foreign`] (what others changed), [`nodes`] (which data planes may
-//! hold leases), [`reclaims`]
-//! (bytes to remove), [`schema`] (the tables), [`pool`] (the way in).
+//! hold leases), [`reclaims`] (bytes to remove), [`schema`] (the tables), [`pool`] (the way in),
+//! [`upkeep`] (the operators' way in), [`migrations`] (from one revision to another), [`purge`]
+//! (what is long deleted).
 
 pub mod error;
 pub mod foreign;
 pub mod images;
 pub mod members;
 pub mod metadefs;
+pub mod migrations;
 pub mod nodes;
 pub mod outbox;
 pub mod pool;
+pub mod purge;
 pub mod reclaims;
 pub mod schema;
 mod text;
+pub mod upkeep;
 pub mod uploads;
 pub mod url;
 mod usage;
@@ -39,8 +43,10 @@ pub use members::{MemberAddError, MemberChangeError};
 pub use nodes::Node;
 pub use outbox::{Change, Changed, ChangesError, Record};
 pub use pool::{ConnectError, Database};
+pub use purge::{PURGED, Purge, PurgeError};
 pub use reclaims::Reclaim;
 pub use text::utc_now;
+pub use upkeep::Upkeep;
 pub use uploads::{
     AbortOutcome, ClosedUpload, CommitOutcome, OpenUpload, ReserveError, Reserved, Sealed,
     UploadState,

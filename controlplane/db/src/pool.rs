@@ -95,30 +95,14 @@ impl Database {
     /// # Errors
     /// [`ConnectError`]: the URL, the opening, or the tables found.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        let Target::SqliteFile(path) = Target::parse(url)?;
-        let wait = Duration::from_millis(limits::DB_WAIT_MS_MAX);
-        // Foreign keys are declared and not enforced: so it is in Glance (oslo.db, `sqlite_fk`
-        // False).
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(false)
-            .busy_timeout(wait);
-        let pool = || SqlitePoolOptions::new().acquire_timeout(wait).idle_timeout(None);
-        let writer = || {
-            let options = options.clone().create_if_missing(true);
-            pool().max_connections(1).max_lifetime(None).connect_with(options)
-        };
-        let writer = patiently(wait, writer).await?;
-        let readers = pool()
-            .max_connections(limits::DB_READERS_MAX)
-            .max_lifetime(None)
-            .connect_lazy_with(options.create_if_missing(false).pragma("query_only", "ON"));
-        let mut shared =
-            Shared { writer, readers, statements: AtomicU64::new(0), catalogue: [0; 16] };
+        let mut shared = Shared::open(url).await?;
         shared.catalogue = schema::open(&shared).await?;
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Opens it and neither asks what it is nor makes anything in it.
+    pub(crate) async fn open_as_it_is(url: &str) -> Result<Self, ConnectError> {
+        Ok(Self { shared: Arc::new(Shared::open(url).await?) })
     }
 
     /// The identity of this catalogue: made with its tables, the same for every control plane that
@@ -154,6 +138,30 @@ impl Database {
 }
 
 impl Shared {
+    async fn open(url: &str) -> Result<Self, ConnectError> {
+        let Target::SqliteFile(path) = Target::parse(url)?;
+        let wait = Duration::from_millis(limits::DB_WAIT_MS_MAX);
+        // Foreign keys are declared and not enforced: so it is in Glance (oslo.db, `sqlite_fk`
+        // False).
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(false)
+            .busy_timeout(wait);
+        let pool = || SqlitePoolOptions::new().acquire_timeout(wait).idle_timeout(None);
+        let writer = || {
+            let options = options.clone().create_if_missing(true);
+            pool().max_connections(1).max_lifetime(None).connect_with(options)
+        };
+        let writer = patiently(wait, writer).await?;
+        let readers = pool()
+            .max_connections(limits::DB_READERS_MAX)
+            .max_lifetime(None)
+            .connect_lazy_with(options.create_if_missing(false).pragma("query_only", "ON"));
+        Ok(Self { writer, readers, statements: AtomicU64::new(0), catalogue: [0; 16] })
+    }
+
     pub(crate) async fn write(&self) -> Result<Tx<'_>, DatabaseError> {
         let inner = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         Ok(Tx { inner, statements: &self.statements })

@@ -317,3 +317,7 @@ pub const HEALTH_CHECK_MS_MAX: u64 = 2_000;
 /// Most looks at files for health checks that the file system holds up at once. A further one waits
 /// for [`HEALTH_CHECK_MS_MAX`].
 pub const HEALTH_CHECKS_MAX: usize = 8;
+
+/// Largest file of metadata definitions that `glance-manage db load_metadefs` reads, in bytes.
+/// Glance's own are under 40 KiB. Larger: logged and passed over.
+pub const METADEF_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;

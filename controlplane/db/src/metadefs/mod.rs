@@ -8,6 +8,7 @@
 //! costs a fixed number of statements.
 
 pub mod associations;
+pub mod files;
 pub mod list;
 pub mod namespaces;
 pub mod objects;

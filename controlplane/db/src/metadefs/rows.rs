@@ -84,12 +84,7 @@ pub(super) fn object(row: &Row) -> Result<Object, DatabaseError> {
         fields: ObjectFields {
             name: text::text(row, "name")?,
             description: text::text_or_null(row, "description")?,
-            // A name with a comma falls apart here, as in Glance.
-            required: required
-                .split(',')
-                .filter(|_| !required.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            required: required_names(&required),
             properties: properties.collect(),
         },
         created_at: text::time(row, "created_at")?,
@@ -115,14 +110,21 @@ pub(super) fn required_text(required: &[String]) -> Option<String> {
     (!required.is_empty()).then(|| required.join(","))
 }
 
+/// And back. A name with a comma falls apart here, as in Glance.
+pub(super) fn required_names(text: &str) -> Vec<String> {
+    text.split(',').filter(|_| !text.is_empty()).map(str::to_owned).collect()
+}
+
 /// The time of the `at`th of several rows written at once: a microsecond apart, so that sorting by
 /// time gives the order in which they were given.
 pub(super) fn nth(now: PrimitiveDateTime, at: usize) -> PrimitiveDateTime {
     now + Duration::microseconds(i64::try_from(at).expect("lists in memory are shorter than 2^63"))
 }
 
-fn json_schema(row: &Row) -> Result<Map<String, Value>, DatabaseError> {
+/// What a column of JSON says. Objects that Glance loaded from a file without properties have
+/// `null` there.
+pub(super) fn json_schema(row: &Row) -> Result<Map<String, Value>, DatabaseError> {
     let stored = text::text(row, "json_schema")?;
-    let members = serde_json::from_str(&stored).ok();
-    members.ok_or_else(|| text::damaged("json_schema", &stored))
+    let members: Option<Option<Map<String, Value>>> = serde_json::from_str(&stored).ok();
+    members.map(Option::unwrap_or_default).ok_or_else(|| text::damaged("json_schema", &stored))
 }

@@ -134,14 +134,37 @@ impl Table {
             table.foreign_key(&mut foreign);
         }
         let mut texts = vec![table.to_string(SqliteQueryBuilder)];
-        for (name, columns) in self.indexes {
-            let mut index = Index::create().name(*name).table(self.name).to_owned();
-            for column in *columns {
-                index.col(*column);
-            }
-            texts.push(index.to_string(SqliteQueryBuilder));
-        }
+        texts.extend(self.indexes.iter().map(|(name, _)| self.index_definition(name)));
         texts
+    }
+
+    /// The statement that makes one of its indexes.
+    pub(crate) fn index_definition(&self, name: &str) -> String {
+        let found = self.indexes.iter().find(|(one, _)| *one == name);
+        let (name, columns) = found.expect("an index of this table");
+        let mut index = Index::create().name(*name).table(self.name).to_owned();
+        for column in *columns {
+            index.col(*column);
+        }
+        index.to_string(SqliteQueryBuilder)
+    }
+
+    /// The statement that drops one of its indexes.
+    pub(crate) fn index_removal(&self, name: &str) -> String {
+        Index::drop().name(name).table(self.name).to_string(SqliteQueryBuilder)
+    }
+
+    /// The statement that adds one of its columns to the table as it was before.
+    pub(crate) fn column_addition(&self, name: &str) -> String {
+        let column = self.columns.iter().find(|column| column.name == name);
+        let mut definition = column.expect("a column of this table").definition();
+        SeaTable::alter().table(self.name).add_column(&mut definition).to_string(SqliteQueryBuilder)
+    }
+
+    /// The statement that drops one of its columns.
+    pub(crate) fn column_removal(&self, name: &str) -> String {
+        let name = sea_query::Alias::new(name);
+        SeaTable::alter().table(self.name).drop_column(name).to_string(SqliteQueryBuilder)
     }
 }
 

@@ -1,18 +1,19 @@
 //! The tables: Glance 33's own, and those this service keeps beside them.
 //!
-//! Decides what a database is when it is opened, and makes the tables of an empty one. Migrating
-//! older databases is left to `glance-manage db sync`. Invariant: a database is either empty, or at
-//! exactly the Alembic revision this service knows; everything else is refused before a row is
-//! read.
+//! Decides what a database is when it is opened, and makes the tables of an empty one. Bringing
+//! older ones on is left to `crate::migrations`. Invariant: a database is either empty, or at an
+//! Alembic revision whose tables have all columns this service asks for; everything else is refused
+//! before a row is read.
 
-mod describe;
-mod glance;
+pub(crate) mod describe;
+pub(crate) mod glance;
 mod own;
 
 use sea_query::{Expr, ExprTrait as _, Query};
 use uuid::Uuid;
 
 use crate::error::DatabaseError;
+use crate::migrations::{self, Place};
 use crate::pool::{Shared, Tx};
 use crate::text;
 
@@ -22,43 +23,10 @@ pub const REVISION: &str = "2024_1_contract01";
 /// The version of this service's own tables.
 pub const OWN_VERSION: i64 = 1;
 
-/// Earlier revisions of Glance's migrations: what stands alone after `glance-manage db sync` of an
-/// older release.
-const REVISIONS_OLDER: [&str; 28] = [
-    "liberty",
-    "mitaka01",
-    "mitaka02",
-    "ocata_expand01",
-    "ocata_contract01",
-    "pike_expand01",
-    "pike_contract01",
-    "queens_expand01",
-    "queens_contract01",
-    "rocky_expand01",
-    "rocky_expand02",
-    "rocky_contract01",
-    "rocky_contract02",
-    "train_expand01",
-    "train_contract01",
-    "ussuri_expand01",
-    "ussuri_contract01",
-    "wallaby_expand01",
-    "wallaby_contract01",
-    "xena_expand01",
-    "xena_contract01",
-    "yoga_expand01",
-    "yoga_contract01",
-    "zed_expand01",
-    "zed_contract01",
-    "2023_1_expand01",
-    "2023_1_contract01",
-    "2024_1_expand01",
-];
-
 /// The tables found are not those this service works on.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// Made by an older Glance, or in the middle of an upgrade.
+    /// Made by a Glance before Wallaby, and not expanded since.
     #[error(
         "the database is at the older revision {found}; bring it to {REVISION} with \
          `glance-manage db sync`"
@@ -103,18 +71,9 @@ async fn attempt(shared: &Shared) -> Result<[u8; 16], SchemaError> {
     let mut tx = shared.write().await?;
     let tables = tables(&mut tx).await?;
     let has = |name: &str| tables.iter().any(|table| table == name);
-    if tables.iter().all(|table| table.starts_with("sqlite_")) {
-        for table in glance::TABLES {
-            for text in table.definition() {
-                tx.define(text).await?;
-            }
-        }
-        let stamp = Query::insert()
-            .into_table("alembic_version")
-            .columns(["version_num"])
-            .values_panic([REVISION.into()])
-            .to_owned();
-        tx.run(&stamp).await?;
+    if is_empty(&tables) {
+        make(&mut tx).await?;
+        migrations::stamp(&mut tx, &[], &[REVISION]).await?;
     } else if has("alembic_version") {
         recognise(&mut tx).await?;
     } else {
@@ -128,31 +87,47 @@ async fn attempt(shared: &Shared) -> Result<[u8; 16], SchemaError> {
     Ok(catalogue)
 }
 
+/// Whether a database has no tables.
+pub(crate) fn is_empty(tables: &[String]) -> bool {
+    tables.iter().all(|table| table.starts_with("sqlite_"))
+}
+
+/// Makes Glance's tables, without a revision.
+pub(crate) async fn make(tx: &mut Tx<'_>) -> Result<(), DatabaseError> {
+    for table in glance::TABLES {
+        define(tx, &table).await?;
+    }
+    Ok(())
+}
+
+/// Makes the table that Alembic keeps revisions in.
+pub(crate) async fn make_version_table(tx: &mut Tx<'_>) -> Result<(), DatabaseError> {
+    let [table, ..] = glance::TABLES;
+    define(tx, &table).await
+}
+
+async fn define(tx: &mut Tx<'_>, table: &describe::Table) -> Result<(), DatabaseError> {
+    for text in table.definition() {
+        tx.define(text).await?;
+    }
+    Ok(())
+}
+
 /// Names of the tables there are.
-async fn tables(tx: &mut Tx<'_>) -> Result<Vec<String>, DatabaseError> {
+pub(crate) async fn tables(tx: &mut Tx<'_>) -> Result<Vec<String>, DatabaseError> {
     let rows = tx.ask("SELECT name FROM sqlite_master WHERE type = 'table'").await?;
     rows.iter().map(|row| text::text(row, "name")).collect()
 }
 
-/// Accepts exactly the one revision this service knows.
+/// Accepts the revisions whose tables have all that this service asks for: it serves while they are
+/// upgraded, and looks at none of the parts that an upgrade touches.
 async fn recognise(tx: &mut Tx<'_>) -> Result<(), SchemaError> {
-    let query = Query::select()
-        .column("version_num")
-        .from("alembic_version")
-        .order_by("version_num", sea_query::Order::Asc)
-        .to_owned();
-    let mut found = Vec::new();
-    for row in tx.rows(&query).await? {
-        found.push(text::text(&row, "version_num")?);
-    }
-    let known =
-        |revision: &String| revision == REVISION || REVISIONS_OLDER.contains(&revision.as_str());
-    match found.as_slice() {
-        [only] if only == REVISION => Ok(()),
-        [] => Err(SchemaError::Foreign),
-        // Two heads are what an expand without its contract leaves behind.
-        heads if heads.iter().all(known) => Err(SchemaError::Older { found: heads.join(", ") }),
-        heads => Err(SchemaError::Unknown { found: heads.join(", ") }),
+    let heads = migrations::heads(tx).await?;
+    match Place::of(&heads) {
+        Place::At(stage) if stage.is_served() => Ok(()),
+        Place::Nowhere => Err(SchemaError::Foreign),
+        Place::At(_) | Place::Ancient => Err(SchemaError::Older { found: heads.join(", ") }),
+        Place::Unknown(_) => Err(SchemaError::Unknown { found: heads.join(", ") }),
     }
 }
 

@@ -9,6 +9,7 @@ mod images;
 mod lists;
 mod members;
 mod metadefs;
+mod migrations;
 mod nodes;
 mod outbox;
 mod schema;

@@ -8,10 +8,10 @@ use sqlx::Row as _;
 use crate::harness::{Bench, Dir};
 
 /// The tables of Glance 33 at its head: columns, indexes, foreign keys.
-const GLANCE_TABLES: &str = include_str!("glance_tables.txt");
+pub(crate) const GLANCE_TABLES: &str = include_str!("glance_tables.txt");
 
 /// The tables of a file in the form of `GLANCE_TABLES`, without those of this service.
-async fn describe(dir: &Dir) -> String {
+pub(crate) async fn describe(dir: &Dir) -> String {
     let mut lines = Vec::new();
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' \
                   AND name NOT LIKE 'glint_%' ORDER BY name";
@@ -100,7 +100,7 @@ async fn open_after(statements: &[&str]) -> Result<Database, ConnectError> {
 }
 
 #[tokio::test]
-async fn only_the_known_revision_is_used() {
+async fn only_known_revisions_are_used() {
     let table = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)";
     let check = async |revisions: &[&str], expected: &str| {
         let inserts: Vec<String> = revisions
@@ -119,9 +119,11 @@ async fn only_the_known_revision_is_used() {
         assert_eq!(found, expected, "{revisions:?}");
     };
     check(&["2024_1_contract01"], "used").await;
-    check(&["2023_1_contract01"], "older 2023_1_contract01").await;
-    let halfway = "older 2023_1_contract01, 2024_1_expand01";
-    check(&["2024_1_expand01", "2023_1_contract01"], halfway).await;
+    check(&["2023_1_contract01"], "used").await;
+    check(&["2024_1_expand01", "2023_1_contract01"], "used").await;
+    check(&["wallaby_contract01"], "used").await;
+    check(&["ussuri_contract01"], "older ussuri_contract01").await;
+    check(&["2024_1_expand01"], "older 2024_1_expand01").await;
     check(&["2031_1_contract01"], "unknown 2031_1_contract01").await;
     check(&[], "foreign").await;
 }

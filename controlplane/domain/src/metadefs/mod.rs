@@ -7,6 +7,7 @@
 pub mod access;
 pub mod body;
 mod characters;
+pub mod file;
 mod number;
 
 use serde_json::{Map, Value};
@@ -15,6 +16,7 @@ use time::PrimitiveDateTime;
 pub use access::{Action, PolicyRefused};
 pub use body::{BodyRefused, Kind};
 pub use characters::FourByte;
+pub use file::{FileFault, FileObject, NamespaceFile};
 pub use number::python_number;
 
 use crate::context::Context;

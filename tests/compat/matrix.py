@@ -8,6 +8,7 @@ import json
 import uuid
 
 from conversation import OCTETS, V21
+from definitions import definitions
 from exchange import call
 
 CALLERS = {
@@ -127,6 +128,7 @@ def matrix():
     yield from lists()
     yield from changes(fixtures)
     yield from creates()
+    yield from definitions(CALLERS, CHANGING, as_)
 
 
 def reads(fixtures):

@@ -92,8 +92,19 @@ fn routes(app: Arc<App>) -> Router {
 }
 
 /// A route that refuses all other methods; HEAD too, which axum would answer as GET.
+///
+/// What is no JSON in the body is told first (`glance/common/wsgi.py`, `RejectMethodController`
+/// behind `JSONRequestDeserializer.default`).
 pub(crate) fn only(allow: &'static str, methods: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
-    let refuse = move |method: Method| async move { Refusal::method_not_allowed(&method, allow) };
+    let refuse = move |request: Request| async move {
+        let (head, body) = request.into_parts();
+        if request::has_body(&head.method, &head.headers, &body)
+            && let Err(refusal) = request::read_json(&head.method, &head.headers, body).await
+        {
+            return refusal;
+        }
+        Refusal::method_not_allowed(&head.method, allow)
+    };
     methods.head(refuse).fallback(refuse)
 }
 

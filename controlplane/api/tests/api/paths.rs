@@ -184,6 +184,19 @@ async fn schemas_are_documents_of_fixed_length() {
 }
 
 #[tokio::test]
+async fn a_method_that_is_not_there_is_refused_after_a_body_that_is_no_json() {
+    let api = Api::start().await;
+    let check = async |body: &str, status: u16| {
+        let answer = api.send("PUT", "/v2/images", &[], body).await;
+        assert_eq!(answer.status, status, "{body}");
+    };
+    check("{", 400).await;
+    check("5", 400).await;
+    check("[5]", 405).await;
+    check("", 405).await;
+}
+
+#[tokio::test]
 async fn odd_input_is_the_callers_fault_and_never_ours() {
     let api = Api::start().await;
     let long = format!("/v2/images?{}", "a=b&".repeat(10_000));

@@ -14,6 +14,7 @@ from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
 from conversation import conversation
+from edge import OPTIONS as EDGE_OPTIONS, edge
 from exchange import Names, ask
 from glance import GRANTED, Glance, Glint
 
@@ -21,6 +22,7 @@ from glance import GRANTED, Glance, Glint
 Group = namedtuple('Group', 'name conversation options flavor granted')
 GROUPS = (
     Group('plain', conversation, {}, '', GRANTED),
+    Group('edge', edge, EDGE_OPTIONS, '', GRANTED),
 )
 # What one server answered: exchanges by name, in order, and what ended the conversation early.
 Heard = namedtuple('Heard', 'answers error')

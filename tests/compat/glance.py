@@ -132,12 +132,15 @@ class Glint(Server):
 
 
 def paste_file(venv, state):
-    """Glance's own paste file with oracle_auth.py in the place of keystonemiddleware."""
+    """Glance's own paste file with oracle_auth.py in the place of keystonemiddleware, and [cors] read from the service's file."""
     text = (venv / 'etc/glance/glance-api-paste.ini').read_text()
     keystone = 'paste.filter_factory = keystonemiddleware.auth_token:filter_factory'
     assert keystone in text, 'the paste file of this Glance names no token filter'
     path = state / 'etc/glance-api-paste.ini'
-    path.write_text(text.replace(keystone, 'paste.filter_factory = oracle_auth:filter_factory'))
+    text = text.replace(keystone, 'paste.filter_factory = oracle_auth:filter_factory')
+    program = 'oslo_config_program = glance-api\n'
+    assert program in text, 'the paste file of this Glance reads [cors] from elsewhere'
+    path.write_text(text.replace(program, program + 'oslo_config_file = %s/etc/glance-api.conf\n' % state))
     return path
 
 

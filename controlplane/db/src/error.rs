@@ -7,6 +7,8 @@
 use std::time::Duration;
 
 use glint_image::limits;
+use sqlx::mysql::MySqlDatabaseError;
+use sqlx::postgres::PgDatabaseError;
 
 /// The database did not do its part.
 #[derive(Debug, thiserror::Error)]
@@ -33,28 +35,82 @@ impl DatabaseError {
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Contended(_) | Self::Unavailable(_))
     }
+
+    /// Whether a key that must be free was taken.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Refused(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
 }
 
 impl From<sqlx::Error> for DatabaseError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(source) => {
-                // SQLite's extended result code; its low byte is the primary one (sqlite3.h).
-                let code: Option<i32> = source.code().and_then(|code| code.parse().ok());
-                match code.map(|code| code & 0xff) {
-                    // SQLITE_BUSY, SQLITE_LOCKED.
-                    Some(5 | 6) => Self::Contended(error),
-                    // SQLITE_NOMEM, _READONLY, _INTERRUPT, _IOERR, _FULL, _CANTOPEN, _PROTOCOL.
-                    Some(7 | 8 | 9 | 10 | 13 | 14 | 15) => Self::Unavailable(error),
-                    _ => Self::Refused(error),
-                }
-            }
+            sqlx::Error::Database(source) => match fate(source.as_ref()) {
+                Fate::Contended => Self::Contended(error),
+                Fate::Unavailable => Self::Unavailable(error),
+                Fate::Refused => Self::Refused(error),
+            },
             sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
+            | sqlx::Error::BeginFailed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             _ => Self::Refused(error),
         }
+    }
+}
+
+/// What an error of a database means for whoever asked.
+enum Fate {
+    Contended,
+    Unavailable,
+    Refused,
+}
+
+fn fate(error: &(dyn sqlx::error::DatabaseError + 'static)) -> Fate {
+    if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
+        return fate_mysql(error.number());
+    }
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+        return fate_postgres(&code);
+    }
+    // SQLite's extended result code; its low byte is the primary one (sqlite3.h).
+    match code.parse::<i32>().map(|code| code & 0xff) {
+        // SQLITE_BUSY, SQLITE_LOCKED.
+        Ok(5 | 6) => Fate::Contended,
+        // SQLITE_NOMEM, _READONLY, _INTERRUPT, _IOERR, _FULL, _CANTOPEN, _PROTOCOL.
+        Ok(7 | 8 | 9 | 10 | 13 | 14 | 15) => Fate::Unavailable,
+        _ => Fate::Refused,
+    }
+}
+
+/// By SQLSTATE (PostgreSQL, Appendix A).
+fn fate_postgres(state: &str) -> Fate {
+    match state {
+        // Serialization failure, deadlock, lock not available.
+        "40001" | "40P01" | "55P03" => Fate::Contended,
+        // Read-only transaction (a standby), query cancelled, shutdown, crash, cannot connect now,
+        // idle in transaction for too long.
+        "25006" | "57014" | "57P01" | "57P02" | "57P03" | "25P03" => Fate::Unavailable,
+        // Connections, resources (disk, memory, too many connections), system errors.
+        _ if ["08", "53", "58"].iter().any(|class| state.starts_with(class)) => Fate::Unavailable,
+        _ => Fate::Refused,
+    }
+}
+
+/// By number (mysqld_error.h; MariaDB's above 1900).
+fn fate_mysql(number: u16) -> Fate {
+    match number {
+        // Lock wait timeout, deadlock (also Galera's lost certification), row changed since read.
+        1205 | 1213 | 1020 => Fate::Contended,
+        // Disk full, memory, too many connections, unknown command (a Galera node not ready),
+        // shutdown, table full, read-only, statement interrupted, connection killed, idle for too
+        // long, statement timeout.
+        1021 | 1037 | 1038 | 1040 | 1047 | 1053 | 1114 | 1203 | 1290 | 1317 | 1792 | 1836
+        | 1927 | 1969 | 3024 | 4031 => Fate::Unavailable,
+        _ => Fate::Refused,
     }
 }
 

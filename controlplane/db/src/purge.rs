@@ -10,6 +10,7 @@ use time::PrimitiveDateTime;
 
 use crate::error::{DatabaseError, failure, retried};
 use crate::pool::Tx;
+use crate::schema;
 use crate::text;
 use crate::upkeep::Upkeep;
 
@@ -133,7 +134,7 @@ impl Upkeep {
     ) -> Result<u64, PurgeError> {
         let mut tx = self.db.write().await?;
         let mut candidates = what.candidates(before, rows_max);
-        if what == Purge::Images && Self::has_own(&mut tx).await? {
+        if what == Purge::Images && schema::has_own(&mut tx).await? {
             keep_what_is_needed(&mut candidates);
         }
         // A table cannot be read and changed by one statement on MySQL, unless what is read stands

@@ -1,15 +1,15 @@
-//! How values stand in SQLite's columns: exactly as SQLAlchemy writes them, so that Glance reads
-//! our rows and we read its.
+//! How values stand in columns: exactly as SQLAlchemy writes them, so that Glance reads our rows
+//! and we read its.
 //!
-//! Times are text `YYYY-MM-DD HH:MM:SS.ffffff` in UTC (`sqlalchemy/dialects/sqlite/base.py`,
-//! `DATETIME`), always with six digits of fraction: comparing the text compares the time. Numbers
-//! of 64 bits without a sign go through the signed type bit by bit where they are names (sessions,
-//! incarnations), and by value where they are counted (changes).
+//! On SQLite times are text `YYYY-MM-DD HH:MM:SS.ffffff` in UTC
+//! (`sqlalchemy/dialects/sqlite/base.py`, `DATETIME`), always with six digits of fraction: comparing
+//! the text compares the time. PostgreSQL and MariaDB have a type for them; MariaDB's keeps whole
+//! seconds. Numbers of 64 bits without a sign go through the signed type bit by bit where they are
+//! names (sessions, incarnations), and by value where they are counted (changes).
 
 use crate::pool::Row;
 use glint_image::{ImageId, NodeId};
 use sea_query::Value;
-use sqlx::Row as _;
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 use crate::error::DatabaseError;
@@ -23,7 +23,7 @@ pub fn utc_now() -> PrimitiveDateTime {
     PrimitiveDateTime::new(now.date(), time)
 }
 
-/// The text of a time.
+/// The text of a time, as SQLite keeps it.
 pub(crate) fn stamp_text(at: PrimitiveDateTime) -> String {
     format!(
         "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}",
@@ -39,7 +39,7 @@ pub(crate) fn stamp_text(at: PrimitiveDateTime) -> String {
 
 /// A time as a statement's value.
 pub(crate) fn stamp(at: PrimitiveDateTime) -> Value {
-    Value::from(stamp_text(at))
+    Value::from(at)
 }
 
 /// Reads the text of a time; a fraction may be missing or shorter, as SQLAlchemy allows.
@@ -71,19 +71,20 @@ pub(crate) fn counted(number: u64) -> i64 {
 // Reading columns. Each names the column in its error, so that an operator finds the damaged row.
 
 pub(crate) fn text(row: &Row, column: &str) -> Result<String, DatabaseError> {
-    Ok(row.try_get(column)?)
+    text_or_null(row, column)?.ok_or_else(|| nothing(column))
 }
 
 pub(crate) fn text_or_null(row: &Row, column: &str) -> Result<Option<String>, DatabaseError> {
-    Ok(row.try_get(column)?)
+    row.text(column)
 }
 
 pub(crate) fn int(row: &Row, column: &str) -> Result<i64, DatabaseError> {
-    Ok(row.try_get(column)?)
+    int_or_null(row, column)?.ok_or_else(|| nothing(column))
 }
 
+/// A number of any width, also a sum.
 pub(crate) fn int_or_null(row: &Row, column: &str) -> Result<Option<i64>, DatabaseError> {
-    Ok(row.try_get(column)?)
+    row.number(column)
 }
 
 pub(crate) fn int32(row: &Row, column: &str) -> Result<i32, DatabaseError> {
@@ -106,16 +107,14 @@ pub(crate) fn count_or_zero(row: &Row, column: &str) -> Result<u64, DatabaseErro
 }
 
 pub(crate) fn time(row: &Row, column: &str) -> Result<PrimitiveDateTime, DatabaseError> {
-    let value = text(row, column)?;
-    parse_stamp(&value).ok_or_else(|| damaged(column, &value))
+    time_or_null(row, column)?.ok_or_else(|| nothing(column))
 }
 
 pub(crate) fn time_or_null(
     row: &Row,
     column: &str,
 ) -> Result<Option<PrimitiveDateTime>, DatabaseError> {
-    let Some(value) = text_or_null(row, column)? else { return Ok(None) };
-    parse_stamp(&value).map(Some).ok_or_else(|| damaged(column, &value))
+    row.time(column)
 }
 
 pub(crate) fn image_id(row: &Row, column: &str) -> Result<ImageId, DatabaseError> {
@@ -131,6 +130,11 @@ pub(crate) fn node_id(row: &Row, column: &str) -> Result<NodeId, DatabaseError> 
 /// The error for a column that holds what neither Glance nor this service writes.
 pub(crate) fn damaged(column: &str, value: impl std::fmt::Debug) -> DatabaseError {
     DatabaseError::Damaged(format!("column {column} holds {value:?}"))
+}
+
+/// The error for a column that holds nothing and never should.
+fn nothing(column: &str) -> DatabaseError {
+    DatabaseError::Damaged(format!("column {column} holds nothing"))
 }
 
 #[cfg(test)]

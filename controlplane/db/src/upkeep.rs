@@ -5,8 +5,7 @@
 //! service need not be there.
 
 use crate::pool::{ConnectError, Database};
-use crate::schema;
-use crate::{DatabaseError, pool};
+use crate::statement::Dialect;
 
 /// A database that operators look after.
 #[derive(Debug)]
@@ -27,16 +26,11 @@ impl Upkeep {
     /// (`glance/cmd/manage.py`, `_validate_engine`).
     #[must_use]
     pub fn can_roll(&self) -> bool {
-        true
+        self.db.dialect() != Dialect::Postgres
     }
 
     /// Waits for what is under way and closes every connection.
     pub async fn close(&self) {
         self.db.close().await;
-    }
-
-    /// Whether this service has tables of its own there.
-    pub(crate) async fn has_own(tx: &mut pool::Tx<'_>) -> Result<bool, DatabaseError> {
-        Ok(schema::tables(tx).await?.iter().any(|table| table == "glint_catalogue"))
     }
 }

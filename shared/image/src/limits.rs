@@ -241,6 +241,18 @@ pub const SESSIONS_REMEMBERED: usize = 16;
 /// more than cores of a control plane do not help. A further reader waits for [`DB_WAIT_MS_MAX`].
 pub const DB_READERS_MAX: u32 = 8;
 
+/// Most connections of a control plane that write to a database server. One is at work, as the
+/// write lock has one holder; the next waits for the lock, further ones here. SQLite has one.
+pub const DB_WRITERS_MAX: u32 = 2;
+
+/// Most connections of a control plane that read from a database server, whatever `max_pool_size`
+/// and `max_overflow` say: servers take a few hundred from everybody together.
+pub const DB_CONNECTIONS_MAX: u32 = 100;
+
+/// How long a database server keeps the write lock of a control plane it has not heard of, in
+/// seconds: as long does every other one wait where that one vanished within a transaction.
+pub const DB_ABANDONED_S: u64 = 30;
+
 /// Longest wait for a connection to the database or for another writer's lock, in milliseconds.
 /// Past it: 503.
 pub const DB_WAIT_MS_MAX: u64 = 5_000;

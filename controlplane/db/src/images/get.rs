@@ -26,10 +26,10 @@ impl Database {
     }
 }
 
-/// The same within a transaction.
+/// The same within a transaction; one that writes keeps the row from everybody else.
 pub(crate) async fn load(tx: &mut Tx<'_>, id: ImageId) -> Result<Option<Image>, DatabaseError> {
     let query = rows::select().and_where(Expr::col(("images", "id")).eq(id.as_str())).to_owned();
-    let Some(row) = tx.row(&query).await? else { return Ok(None) };
+    let Some(row) = tx.row_to_change(&query).await? else { return Ok(None) };
     let mut images = [rows::image(&row)?];
     rows::fill(tx, &mut images).await?;
     let [image] = images;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use controlplane_domain::{Image, ImageLocation, access};
 use glint_image::limits::DB_ROWS_PER_STATEMENT_MAX;
 use glint_image::{ImageId, Seq, Status};
-use sea_query::{Expr, ExprTrait as _, InsertStatement, OnConflict, Query, UpdateStatement};
+use sea_query::{Expr, ExprTrait as _, InsertStatement, Query, UpdateStatement};
 use time::PrimitiveDateTime;
 
 use super::get;
@@ -91,7 +91,7 @@ impl Database {
 
     async fn try_image_create(&self, image: &Image) -> Result<Changed, CreateError> {
         let mut tx = self.write().await?;
-        if tx.run(&insertion(image)).await? == 0 {
+        if tx.insert_new(&insertion(image)).await? == 0 {
             return Err(CreateError::Duplicate);
         }
         let now = image.created_at;
@@ -199,7 +199,6 @@ fn insertion(image: &Image) -> InsertStatement {
             image.os_hash_algo.as_deref().into(),
             image.os_hash_value.as_deref().into(),
         ])
-        .on_conflict(OnConflict::column("id").do_nothing().to_owned())
         .to_owned()
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use controlplane_domain::metadefs::{Association, AssociationFields, NamespaceId, ResourceType};
-use sea_query::{Expr, ExprTrait as _, JoinType, OnConflict, Order, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait as _, JoinType, Order, Query, SelectStatement};
 use time::PrimitiveDateTime;
 
 use super::{AddError, Part, RemoveError, admit, rows, unprotected};
@@ -187,9 +187,8 @@ pub(super) async fn add(
                 stamp.clone().into(),
                 stamp.clone().into(),
             ])
-            .on_conflict(OnConflict::column("name").do_nothing().to_owned())
             .to_owned();
-        tx.run(&make_type).await?;
+        tx.insert_new(&make_type).await?;
         let id =
             type_id(tx, &fields.name).await?.ok_or_else(|| text::damaged("name", &fields.name))?;
         let associate = Query::insert()
@@ -210,11 +209,8 @@ pub(super) async fn add(
                 stamp.clone().into(),
                 stamp.into(),
             ])
-            .on_conflict(
-                OnConflict::columns(["resource_type_id", "namespace_id"]).do_nothing().to_owned(),
-            )
             .to_owned();
-        if tx.run(&associate).await? == 0 {
+        if tx.insert_new(&associate).await? == 0 {
             return Err(AddError::Duplicate(Part::Association, fields.name.clone()));
         }
     }

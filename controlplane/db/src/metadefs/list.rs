@@ -15,6 +15,7 @@ use super::{associations, namespaces, rows};
 use crate::error::{DatabaseError, failure};
 use crate::images::list::Direction;
 use crate::pool::Database;
+use crate::statement::Dialect;
 use crate::text;
 
 /// Which namespaces, in which order, how many.
@@ -112,7 +113,7 @@ impl Database {
             if !access::is_visible(&query.context, &marker) {
                 return Err(NamespaceListError::MarkerNotVisible);
             }
-            select.cond_where(order.after(&query.sort.place(&marker)));
+            select.cond_where(order.after(&query.sort.place(&marker), tx.dialect()));
         }
         order.apply(&mut select);
         select.limit(u64::from(Ord::min(query.limit, limits::DB_LIST_IMAGES_MAX)));
@@ -147,10 +148,14 @@ fn conditions(query: &NamespaceQuery, select: &mut SelectStatement) {
 
 /// Where a row with the columns of an order stands in it.
 pub(super) fn place(row: &Row, order: Order) -> Result<Place, DatabaseError> {
-    let key = order.key.map(|column| text::text_or_null(row, column)).transpose()?.flatten();
+    let key = match order.key {
+        None => None,
+        Some("updated_at") => text::time_or_null(row, "updated_at")?.map(text::stamp),
+        Some(column) => text::text_or_null(row, column)?.map(Into::into),
+    };
     Ok(Place {
-        key: key.map(Into::into),
-        created_at: text::text(row, "created_at")?.into(),
+        key,
+        created_at: text::stamp(text::time(row, "created_at")?),
         id: text::int(row, "id")?,
     })
 }
@@ -202,8 +207,10 @@ impl Order {
         }
     }
 
-    /// The condition of rows that come after a place. Null is less than all else, as SQLite sorts.
-    pub(super) fn after(self, place: &Place) -> Condition {
+    /// The condition of rows that come after a place. Null is less than all else, except on
+    /// PostgreSQL, where it is more: so they sort.
+    pub(super) fn after(self, place: &Place, dialect: Dialect) -> Condition {
+        let nulls_last = (dialect == Dialect::Postgres) == (self.direction == Direction::Ascending);
         let later = |column: &'static str, value: sea_query::Value| match self.direction {
             Direction::Ascending => Expr::col(column).gt(value),
             Direction::Descending => Expr::col(column).lt(value),
@@ -214,18 +221,15 @@ impl Order {
                 .add(later("id", place.id.into())),
         );
         let Some(column) = self.key else { return by_id };
-        let (beyond, level) = match (&place.key, self.direction) {
-            (Some(value), Direction::Ascending) => {
-                (Some(later(column, value.clone())), Expr::col(column).eq(value.clone()))
-            }
-            (Some(value), Direction::Descending) => {
-                let beyond = later(column, value.clone()).or(Expr::col(column).is_null());
+        let is_null = || Expr::col(column).is_null();
+        let (beyond, level) = match &place.key {
+            Some(value) => {
+                let beyond = later(column, value.clone());
+                let beyond = if nulls_last { beyond.or(is_null()) } else { beyond };
                 (Some(beyond), Expr::col(column).eq(value.clone()))
             }
-            (None, Direction::Ascending) => {
-                (Some(Expr::col(column).is_not_null()), Expr::col(column).is_null())
-            }
-            (None, Direction::Descending) => (None, Expr::col(column).is_null()),
+            None if nulls_last => (None, is_null()),
+            None => (Some(Expr::col(column).is_not_null()), is_null()),
         };
         let level = Cond::all().add(level).add(by_id);
         match beyond {

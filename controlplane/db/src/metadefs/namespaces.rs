@@ -7,7 +7,7 @@
 use controlplane_domain::metadefs::{
     Contents, Namespace, NamespaceFields, NamespaceId, NewNamespace,
 };
-use sea_query::{Expr, ExprTrait as _, OnConflict, Query};
+use sea_query::{Expr, ExprTrait as _, Query};
 use time::PrimitiveDateTime;
 
 use super::{
@@ -105,9 +105,8 @@ impl Database {
                 text::stamp(now).into(),
                 text::stamp(now).into(),
             ])
-            .on_conflict(OnConflict::column("namespace").do_nothing().to_owned())
             .to_owned();
-        if tx.run(&insert).await? == 0 {
+        if tx.insert_new(&insert).await? == 0 {
             return Err(NamespaceAddError::Duplicate);
         }
         let namespace = by_name(&mut tx, &fields.name)

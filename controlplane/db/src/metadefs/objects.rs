@@ -3,7 +3,7 @@
 //! Invariant: the column of JSON holds what `controlplane/domain` made of a body.
 
 use controlplane_domain::metadefs::{NamespaceId, Object, ObjectFields};
-use sea_query::{Expr, ExprTrait as _, OnConflict, Order, Query};
+use sea_query::{Expr, ExprTrait as _, Order, Query};
 use time::PrimitiveDateTime;
 
 use super::{AddError, ChangeError, Part, RemoveError, admit, remove, renamable, rows};
@@ -172,9 +172,8 @@ pub(super) async fn add(
                 stamp.clone().into(),
                 stamp.into(),
             ])
-            .on_conflict(OnConflict::columns(["namespace_id", "name"]).do_nothing().to_owned())
             .to_owned();
-        if tx.run(&insert).await? == 0 {
+        if tx.insert_new(&insert).await? == 0 {
             return Err(AddError::Duplicate(Part::Object, fields.name.clone()));
         }
     }

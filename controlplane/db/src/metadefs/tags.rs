@@ -3,9 +3,11 @@
 //! Invariant: replacing all tags is one transaction: a name that is in the list twice changes
 //! nothing.
 
+use std::collections::BTreeSet;
+
 use controlplane_domain::metadefs::{NamespaceId, Tag};
 use glint_image::limits;
-use sea_query::{Expr, ExprTrait as _, OnConflict, Order, Query};
+use sea_query::{Expr, ExprTrait as _, Order, Query};
 use time::PrimitiveDateTime;
 
 use super::list::{self, Order as ListOrder};
@@ -83,7 +85,7 @@ impl Database {
                 .and_where(Expr::col("name").eq(marker.as_str()))
                 .to_owned();
             let row = tx.row(&find).await?.ok_or(TagListError::MarkerUnknown)?;
-            select.cond_where(order.after(&list::place(&row, order)?));
+            select.cond_where(order.after(&list::place(&row, order)?, tx.dialect()));
         }
         order.apply(&mut select);
         if let Some(limit) = query.limit {
@@ -229,7 +231,7 @@ pub(super) async fn add(
     now: PrimitiveDateTime,
 ) -> Result<(), AddError> {
     admit(tx, namespace, Part::Tag, names.len()).await?;
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
         return Err(AddError::Duplicate(Part::Tag, twice.clone()));
     }
@@ -237,7 +239,6 @@ pub(super) async fn add(
         let mut insert = Query::insert()
             .into_table(Part::Tag.table())
             .columns(["namespace_id", "name", "created_at", "updated_at"])
-            .on_conflict(OnConflict::columns(["namespace_id", "name"]).do_nothing().to_owned())
             .to_owned();
         for (offset, name) in part.iter().enumerate() {
             let stamp =
@@ -249,27 +250,32 @@ pub(super) async fn add(
                 stamp.into(),
             ]);
         }
-        let written = tx.run(&insert).await?;
-        if written < part.len() as u64 {
-            return Err(AddError::Duplicate(Part::Tag, older(tx, namespace, part, now).await?));
+        let older = older(tx, namespace, part).await?;
+        if let Some(taken) = part.iter().find(|name| older.contains(*name)) {
+            return Err(AddError::Duplicate(Part::Tag, taken.clone()));
+        }
+        if tx.insert_new(&insert).await? < part.len() as u64 {
+            // Two that only this database holds for the same.
+            let name = part.first().cloned().unwrap_or_default();
+            return Err(AddError::Duplicate(Part::Tag, name));
         }
     }
     Ok(())
 }
 
-/// The first of the names that was there before `now`.
+/// Those of the names that are taken.
 async fn older(
     tx: &mut Tx<'_>,
     namespace: NamespaceId,
     names: &[String],
-    now: PrimitiveDateTime,
-) -> Result<String, DatabaseError> {
-    for name in names {
-        if load(tx, namespace, name).await?.is_some_and(|tag| tag.created_at < now) {
-            return Ok(name.clone());
-        }
-    }
-    Ok(names.first().cloned().unwrap_or_default())
+) -> Result<BTreeSet<String>, DatabaseError> {
+    let query = Query::select()
+        .column("name")
+        .from(Part::Tag.table())
+        .and_where(Expr::col("namespace_id").eq(namespace.0))
+        .and_where(Expr::col("name").is_in(names.iter().map(String::as_str)))
+        .to_owned();
+    tx.rows(&query).await?.iter().map(|row| text::text(row, "name")).collect()
 }
 
 async fn load(

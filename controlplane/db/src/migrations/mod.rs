@@ -192,12 +192,16 @@ impl Upkeep {
         let (next, name, texts) = if stage.expanded < goal.expanded {
             let rung = &RUNGS[stage.expanded];
             let next = Stage { expanded: stage.expanded + 1, ..stage };
-            (next, rung.expand, rung.adds.apply())
+            (next, rung.expand, rung.adds.apply(tx.dialect()))
         } else if stage.contracted < goal.contracted {
             let rung = &RUNGS[stage.contracted];
             let next = Stage { contracted: stage.contracted + 1, ..stage };
             let drops = stage.contracted == PIKE;
-            (next, rung.contract, if drops { steps::drop_artifacts() } else { Vec::new() })
+            (
+                next,
+                rung.contract,
+                if drops { steps::drop_artifacts(tx.dialect()) } else { Vec::new() },
+            )
         } else {
             return Ok(false);
         };
@@ -223,7 +227,7 @@ impl Upkeep {
         };
         schema::make(tx).await?;
         for rung in RUNGS[stage.expanded..].iter().rev() {
-            for text in rung.adds.revert() {
+            for text in rung.adds.revert(tx.dialect()) {
                 tx.define(text).await?;
             }
         }
@@ -288,7 +292,7 @@ pub(crate) async fn stamp(
             .columns(["version_num"])
             .values_panic([(*head).into()])
             .to_owned();
-        tx.run(&insert).await?;
+        tx.insert_new(&insert).await?;
     }
     for head in before.iter().filter(|head| !after.contains(&head.as_str())) {
         let delete = Query::delete()

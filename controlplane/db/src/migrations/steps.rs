@@ -4,9 +4,8 @@
 //! Leaves order and bookkeeping to the parent module. Invariant: every change can be taken back, so
 //! that the tables of an older revision are those of the head without what came after.
 
-use sea_query::{SqliteQueryBuilder, Table as SeaTable};
-
 use crate::schema::{self, describe};
+use crate::statement::Dialect;
 
 /// What a revision of the expand branch adds.
 #[derive(Clone, Copy, Debug)]
@@ -52,31 +51,36 @@ const ARTIFACTS: [&str; 6] = [
 
 impl Change {
     /// The statements that make it.
-    pub(crate) fn apply(self) -> Vec<String> {
+    pub(crate) fn apply(self, dialect: Dialect) -> Vec<String> {
         match self {
             Self::Nothing => Vec::new(),
             Self::Tables(names) => {
-                names.iter().flat_map(|name| described(name).definition()).collect()
+                names.iter().flat_map(|name| described(name).definition(dialect)).collect()
             }
             Self::Columns { table, columns, index } => {
                 let table = described(table);
                 let mut texts: Vec<String> =
-                    columns.iter().map(|column| table.column_addition(column)).collect();
-                texts.push(table.index_definition(index));
+                    columns.iter().map(|column| table.column_addition(column, dialect)).collect();
+                texts.push(table.index_definition(index, dialect));
                 texts
             }
         }
     }
 
     /// The statements that take it back.
-    pub(crate) fn revert(self) -> Vec<String> {
+    pub(crate) fn revert(self, dialect: Dialect) -> Vec<String> {
         match self {
             Self::Nothing => Vec::new(),
-            Self::Tables(names) => names.iter().rev().map(|name| drop_table(name)).collect(),
+            Self::Tables(names) => {
+                let names = names.iter().rev();
+                names.map(|name| describe::table_removal(name, dialect)).collect()
+            }
             Self::Columns { table, columns, index } => {
                 let table = described(table);
-                let mut texts = vec![table.index_removal(index)];
-                texts.extend(columns.iter().rev().map(|column| table.column_removal(column)));
+                let mut texts = vec![table.index_removal(index, dialect)];
+                texts.extend(
+                    columns.iter().rev().map(|column| table.column_removal(column, dialect)),
+                );
                 texts
             }
         }
@@ -84,12 +88,8 @@ impl Change {
 }
 
 /// The statements of `pike_contract01`.
-pub(crate) fn drop_artifacts() -> Vec<String> {
-    ARTIFACTS.into_iter().map(drop_table).collect()
-}
-
-fn drop_table(name: &str) -> String {
-    SeaTable::drop().table(name.to_owned()).if_exists().to_string(SqliteQueryBuilder)
+pub(crate) fn drop_artifacts(dialect: Dialect) -> Vec<String> {
+    ARTIFACTS.into_iter().map(|name| describe::table_removal(name, dialect)).collect()
 }
 
 /// A table as it is at the head.

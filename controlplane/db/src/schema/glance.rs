@@ -6,7 +6,8 @@
 //! from these is one that Glance takes for its own.
 
 use super::describe::Kind::{
-    Big, Bool, BoolUnchecked, Int, LongText, Text, Time, Visibility, Wide,
+    Big, Bool, BoolUnchecked, BoolUncheckedOnSqlite, Int, LongText, RowId, RowIdWide, Text, Time,
+    Visibility, Wide,
 };
 use super::describe::{Column, Preset, Table, may, must, preset};
 
@@ -43,7 +44,7 @@ pub(crate) const TABLES: [Table; 16] = [
     Table {
         name: "metadef_resource_types",
         columns: &[
-            must("id", Wide),
+            must("id", RowId),
             must("name", Text(80)),
             must("protected", Bool),
             must("created_at", Time),
@@ -57,8 +58,8 @@ pub(crate) const TABLES: [Table; 16] = [
     Table {
         name: "metadef_namespace_resource_types",
         columns: &[
-            must("resource_type_id", Wide),
-            must("namespace_id", Wide),
+            must("resource_type_id", Int),
+            must("namespace_id", Int),
             may("properties_target", Text(80)),
             may("prefix", Text(80)),
             must("created_at", Time),
@@ -76,8 +77,8 @@ pub(crate) const TABLES: [Table; 16] = [
     Table {
         name: "metadef_properties",
         columns: &[
-            must("id", Wide),
-            must("namespace_id", Wide),
+            must("id", RowId),
+            must("namespace_id", Int),
             must("name", Text(80)),
             must("json_schema", LongText),
             must("created_at", Time),
@@ -91,8 +92,8 @@ pub(crate) const TABLES: [Table; 16] = [
     Table {
         name: "metadef_tags",
         columns: &[
-            must("id", Wide),
-            must("namespace_id", Wide),
+            must("id", RowId),
+            must("namespace_id", Int),
             must("name", Text(80)),
             must("created_at", Time),
             may("updated_at", Time),
@@ -104,7 +105,7 @@ pub(crate) const TABLES: [Table; 16] = [
     },
     Table {
         name: "node_reference",
-        columns: &[must("node_reference_id", Wide), must("node_reference_url", Text(255))],
+        columns: &[must("node_reference_id", RowIdWide), must("node_reference_url", Text(255))],
         primary: ("", &["node_reference_id"]),
         unique: &[("uq_node_reference_node_reference_url", &["node_reference_url"])],
         foreign: &[],
@@ -128,14 +129,14 @@ const IMAGES: Table = Table {
         CREATED,
         UPDATED,
         DELETED_AT,
-        must("deleted", BoolUnchecked),
+        must("deleted", BoolUncheckedOnSqlite),
         may("disk_format", Text(20)),
         may("container_format", Text(20)),
         may("checksum", Text(32)),
         may("owner", Text(255)),
         must("min_disk", Int),
         must("min_ram", Int),
-        preset("protected", BoolUnchecked, Preset::Number(0)),
+        preset("protected", BoolUncheckedOnSqlite, Preset::Number(0)),
         may("virtual_size", Wide),
         preset("visibility", Visibility, Preset::Text("shared")),
         preset("os_hidden", BoolUnchecked, Preset::Number(0)),
@@ -160,7 +161,7 @@ const IMAGES: Table = Table {
 const IMAGE_PROPERTIES: Table = Table {
     name: "image_properties",
     columns: &[
-        must("id", Wide),
+        must("id", RowId),
         must("image_id", Text(36)),
         must("name", Text(255)),
         may("value", LongText),
@@ -181,7 +182,7 @@ const IMAGE_PROPERTIES: Table = Table {
 const IMAGE_LOCATIONS: Table = Table {
     name: "image_locations",
     columns: &[
-        must("id", Wide),
+        must("id", RowId),
         must("image_id", Text(36)),
         must("value", LongText),
         CREATED,
@@ -203,7 +204,7 @@ const IMAGE_LOCATIONS: Table = Table {
 const IMAGE_MEMBERS: Table = Table {
     name: "image_members",
     columns: &[
-        must("id", Wide),
+        must("id", RowId),
         must("image_id", Text(36)),
         must("member", Text(255)),
         must("can_share", Bool),
@@ -229,7 +230,7 @@ const IMAGE_MEMBERS: Table = Table {
 const IMAGE_TAGS: Table = Table {
     name: "image_tags",
     columns: &[
-        must("id", Wide),
+        must("id", RowId),
         must("image_id", Text(36)),
         must("value", Text(255)),
         CREATED,
@@ -278,7 +279,7 @@ const TASKS: Table = Table {
 const METADEF_NAMESPACES: Table = Table {
     name: "metadef_namespaces",
     columns: &[
-        must("id", Wide),
+        must("id", RowId),
         must("namespace", Text(80)),
         may("display_name", Text(80)),
         may("description", LongText),
@@ -297,8 +298,8 @@ const METADEF_NAMESPACES: Table = Table {
 const METADEF_OBJECTS: Table = Table {
     name: "metadef_objects",
     columns: &[
-        must("id", Wide),
-        must("namespace_id", Wide),
+        must("id", RowId),
+        must("namespace_id", Int),
         must("name", Text(80)),
         may("description", LongText),
         may("required", LongText),
@@ -315,7 +316,7 @@ const METADEF_OBJECTS: Table = Table {
 const CACHED_IMAGES: Table = Table {
     name: "cached_images",
     columns: &[
-        must("id", Wide),
+        must("id", RowIdWide),
         must("image_id", Text(36)),
         must("last_accessed", Time),
         must("last_modified", Time),

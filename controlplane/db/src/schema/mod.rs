@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use crate::error::DatabaseError;
 use crate::migrations::{self, Place};
-use crate::pool::{Shared, Tx};
+use crate::pool::{Row, Shared, Tx};
+use crate::statement::Dialect;
 use crate::text;
 
 /// The Alembic head of Glance 33 (`glance/db/sqlalchemy/alembic_migrations/versions`).
@@ -22,6 +23,9 @@ pub const REVISION: &str = "2024_1_contract01";
 
 /// The version of this service's own tables.
 pub const OWN_VERSION: i64 = 1;
+
+/// The table that is there where this service has tables of its own.
+const OWN: &str = "glint_catalogue";
 
 /// The tables found are not those this service works on.
 #[derive(Debug, thiserror::Error)]
@@ -66,25 +70,38 @@ pub(crate) async fn open(shared: &Shared) -> Result<[u8; 16], SchemaError> {
 }
 
 async fn attempt(shared: &Shared) -> Result<[u8; 16], SchemaError> {
-    // One transaction under the write lock: two control planes that start at once make the tables
-    // once.
-    let mut tx = shared.write().await?;
+    // One transaction under a lock: two control planes that start at once make the tables once. On
+    // MariaDB and MySQL, which commit each table by itself, every step is one that can be done
+    // twice and taken up by another.
+    let mut tx = shared.define().await?;
     let tables = tables(&mut tx).await?;
     let has = |name: &str| tables.iter().any(|table| table == name);
-    if is_empty(&tables) {
+    let is_made = has(OWN) && own_row(&mut tx).await?.is_some();
+    // This service's tables come first, so that they tell whose tables a half-made database holds.
+    let is_half_made = has(OWN) && !is_made && migrations::heads(&mut tx).await?.is_empty();
+    if is_half_made || is_empty(&tables) {
+        own::create(&mut tx).await?;
         make(&mut tx).await?;
         migrations::stamp(&mut tx, &[], &[REVISION]).await?;
     } else if has("alembic_version") {
         recognise(&mut tx).await?;
+        if !is_made {
+            own::create(&mut tx).await?;
+        }
     } else {
         return Err(SchemaError::Foreign);
     }
-    if !has("glint_catalogue") {
-        own::create(&mut tx).await?;
+    if !is_made {
+        own::fill(&mut tx).await?;
     }
     let catalogue = own_version(&mut tx).await?;
     tx.commit().await?;
     Ok(catalogue)
+}
+
+/// Whether this service has tables of its own.
+pub(crate) async fn has_own(tx: &mut Tx<'_>) -> Result<bool, DatabaseError> {
+    Ok(tables(tx).await?.iter().any(|table| table == OWN))
 }
 
 /// Whether a database has no tables.
@@ -107,7 +124,7 @@ pub(crate) async fn make_version_table(tx: &mut Tx<'_>) -> Result<(), DatabaseEr
 }
 
 async fn define(tx: &mut Tx<'_>, table: &describe::Table) -> Result<(), DatabaseError> {
-    for text in table.definition() {
+    for text in table.definition(tx.dialect()) {
         tx.define(text).await?;
     }
     Ok(())
@@ -115,7 +132,19 @@ async fn define(tx: &mut Tx<'_>, table: &describe::Table) -> Result<(), Database
 
 /// Names of the tables there are.
 pub(crate) async fn tables(tx: &mut Tx<'_>) -> Result<Vec<String>, DatabaseError> {
-    let rows = tx.ask("SELECT name FROM sqlite_master WHERE type = 'table'").await?;
+    let rows = tx
+        .ask(match tx.dialect() {
+            Dialect::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table'",
+            Dialect::Postgres => {
+                "SELECT tablename AS name FROM pg_catalog.pg_tables \
+                 WHERE schemaname = current_schema()"
+            }
+            Dialect::MySql => {
+                "SELECT table_name AS name FROM information_schema.tables \
+                 WHERE table_schema = DATABASE()"
+            }
+        })
+        .await?;
     rows.iter().map(|row| text::text(row, "name")).collect()
 }
 
@@ -131,14 +160,19 @@ async fn recognise(tx: &mut Tx<'_>) -> Result<(), SchemaError> {
     }
 }
 
-/// Checks the version of this service's own tables and reads the catalogue's identity.
-async fn own_version(tx: &mut Tx<'_>) -> Result<[u8; 16], SchemaError> {
+/// The row of the catalogue: its identity, and the version of this service's own tables.
+async fn own_row(tx: &mut Tx<'_>) -> Result<Option<Row>, DatabaseError> {
     let query = Query::select()
         .columns(["id", "version"])
         .from("glint_catalogue")
         .and_where(Expr::col("only").eq(1))
         .to_owned();
-    let row = tx.one(&query).await?;
+    tx.row(&query).await
+}
+
+/// Checks the version of this service's own tables and reads the catalogue's identity.
+async fn own_version(tx: &mut Tx<'_>) -> Result<[u8; 16], SchemaError> {
+    let row = own_row(tx).await?.ok_or_else(|| text::damaged("only", "no row"))?;
     let found = text::int(&row, "version")?;
     if found != OWN_VERSION {
         return Err(SchemaError::OwnNewer { found });

@@ -119,24 +119,30 @@ pub(crate) const TABLES: [Table; 6] = [
     },
 ];
 
-/// Makes the tables and their single rows.
+/// Makes the tables.
 pub(crate) async fn create(tx: &mut Tx<'_>) -> Result<(), DatabaseError> {
     for table in TABLES {
-        for text in table.definition() {
+        for text in table.definition(tx.dialect()) {
             tx.define(text).await?;
         }
     }
-    let catalogue = Query::insert()
-        .into_table("glint_catalogue")
-        .columns(["only", "id", "version"])
-        .values_panic([1.into(), Uuid::new_v4().to_string().into(), OWN_VERSION.into()])
-        .to_owned();
-    tx.run(&catalogue).await?;
+    Ok(())
+}
+
+/// Makes the single rows where they are missing, that of the catalogue last: where it is there,
+/// everything is.
+pub(crate) async fn fill(tx: &mut Tx<'_>) -> Result<(), DatabaseError> {
     let counter = Query::insert()
         .into_table("glint_counter")
         .columns(["only", "seq", "reclaims", "trimmed_through", "watched_at"])
         .values_panic([1.into(), 0.into(), 0.into(), 0.into(), text::stamp(text::utc_now()).into()])
         .to_owned();
-    tx.run(&counter).await?;
+    tx.insert_new(&counter).await?;
+    let catalogue = Query::insert()
+        .into_table("glint_catalogue")
+        .columns(["only", "id", "version"])
+        .values_panic([1.into(), Uuid::new_v4().to_string().into(), OWN_VERSION.into()])
+        .to_owned();
+    tx.insert_new(&catalogue).await?;
     Ok(())
 }

@@ -1,13 +1,16 @@
 //! What all handlers share.
 //!
-//! Leaves opening the database to `controlplane/server`. Invariant: nothing here changes after
-//! start.
+//! Leaves opening the database to `controlplane/server`. Invariant: nothing here but the policy
+//! changes after start.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use controlplane_db::Database;
-use controlplane_domain::Context;
-use http::HeaderMap;
+use controlplane_domain::Policy;
+use controlplane_identity::Identity;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::edge::Edge;
 use crate::json;
@@ -21,17 +24,9 @@ pub struct App {
     pub(crate) db: Database,
     pub(crate) options: ApiOptions,
     pub(crate) identity: Identity,
+    policy: watch::Sender<Arc<Policy>>,
     pub(crate) edge: Edge,
     pub(crate) schemas: Schemas,
-}
-
-/// How callers are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Identity {
-    /// Nobody authenticates and everybody is an administrator
-    /// (`glance/api/middleware/context.py`, `UnauthenticatedContextMiddleware`).
-    #[default]
-    Unauthenticated,
 }
 
 /// The schema documents, made once.
@@ -49,17 +44,35 @@ pub(crate) struct Schemas {
 // === impl App ===
 
 impl App {
-    /// The API over a database.
+    /// The API over a database, with Glance's default policy.
     #[must_use]
     pub fn new(db: Database, options: ApiOptions, identity: Identity) -> Self {
         let schemas = Schemas::new(&options);
-        Self { db, options, identity, edge: Edge::default(), schemas }
+        let policy = watch::Sender::new(Arc::new(Policy::defaults()));
+        Self { db, options, identity, policy, edge: Edge::default(), schemas }
     }
 
     /// The same behind other filters than those of the paste file that Glance ships.
     #[must_use]
     pub fn behind(self, edge: Edge) -> Self {
         Self { edge, ..self }
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.borrow())
+    }
+
+    /// Puts other rules in force, for requests that come from now on.
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.send_replace(Arc::new(policy));
+    }
+
+    /// Tells of every change of the rules.
+    #[must_use]
+    pub fn policies(&self) -> watch::Receiver<Arc<Policy>> {
+        self.policy.subscribe()
     }
 
     /// The database all handlers work on.
@@ -72,18 +85,6 @@ impl App {
     #[must_use]
     pub fn options(&self) -> &ApiOptions {
         &self.options
-    }
-}
-
-// === impl Identity ===
-
-impl Identity {
-    /// The caller of a request with these headers.
-    #[must_use]
-    pub(crate) fn context(self, _headers: &HeaderMap) -> Context {
-        match self {
-            Self::Unauthenticated => Context::unauthenticated(),
-        }
     }
 }
 

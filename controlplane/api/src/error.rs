@@ -5,6 +5,7 @@
 //! accepts. Invariant: a failure to decide (the database is away) is 503 and not a refusal of the
 //! request; a fault of ours is 500, is logged here, once, and tells the caller nothing of it.
 
+mod identity;
 mod images;
 mod metadefs;
 
@@ -178,9 +179,8 @@ impl From<CreateRefused> for Refusal {
             CreateRefused::ReadOnly(_) | CreateRefused::ReservedAttribute(_) => {
                 Self::new(Fault::new(403, text))
             }
-            CreateRefused::ReservedName(_) | CreateRefused::ForeignOwner(_) => {
-                Self::new(Fault::detailed(403, text))
-            }
+            CreateRefused::ReservedName(_) => Self::new(Fault::detailed(403, text)),
+            CreateRefused::Policy(refused) => refused.into(),
             CreateRefused::PropertyNameTooLong => Self::bad_request(text),
             CreateRefused::Value(refused) => Fault400::from(refused).into(),
             CreateRefused::Quota(exceeded) => exceeded.into(),
@@ -213,6 +213,7 @@ impl From<ApplyRefused> for Refusal {
             ApplyRefused::NotQueued(_) | ApplyRefused::LocationsInvisible(_) => {
                 Self::new(Fault::new(403, text))
             }
+            ApplyRefused::Policy(refused) => refused.into(),
             ApplyRefused::PropertyNameTooLong => Self::bad_request(text),
             ApplyRefused::Value(refused) => Fault400::from(refused).into(),
             ApplyRefused::Quota(exceeded) => exceeded.into(),

@@ -7,6 +7,7 @@
 //! refusal is picked in `error` and nowhere else; no input makes a handler panic.
 
 mod app;
+mod caller;
 pub mod edge;
 mod error;
 mod images;
@@ -21,8 +22,9 @@ mod schemas;
 pub mod upload;
 mod versions;
 
-pub use app::{App, Identity};
+pub use app::App;
 pub use controlplane_db::Changed;
 pub use controlplane_domain::quota::StorageQuota;
+pub use controlplane_identity::Identity;
 pub use options::ApiOptions;
 pub use router::router;

@@ -16,6 +16,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tower::ServiceExt as _;
 
 use crate::app::App;
+use crate::caller::Caller;
 use crate::edge::{Filter, Healthcheck, Origin, Peer, Seen};
 use crate::error::{Refusal, shape_for};
 use crate::options::ApiOptions;
@@ -133,13 +134,13 @@ async fn front(State(front): State<Front>, request: Request) -> Response {
     let mut passage = Passage { request, path };
     let mut passed = 0;
     let answered = app.edge.filters.iter().find_map(|filter| {
-        let answer = passage.enter(filter, &app.options);
+        let answer = passage.enter(filter, &app);
         passed += usize::from(answer.is_none());
         answer
     });
     let mut response = match answered {
         Some(response) => response,
-        None => passage.finish(front.routes).await,
+        None => passage.finish(&app, front.routes).await,
     };
     for filter in app.edge.filters[..passed].iter().rev() {
         response = filter.leave(&seen, response).await;
@@ -158,7 +159,8 @@ struct Passage {
 
 impl Passage {
     /// Goes past a filter, unless that one answers by itself.
-    fn enter(&mut self, filter: &Filter, options: &ApiOptions) -> Option<Response> {
+    fn enter(&mut self, filter: &Filter, app: &App) -> Option<Response> {
+        let options = &app.options;
         match filter {
             Filter::ProxyHeaders => {
                 let origin = self.origin().proxied(self.request.headers());
@@ -175,13 +177,33 @@ impl Passage {
                     }
                 }
             }
-            Filter::Cors(_) | Filter::Gzip | Filter::Context => {}
+            Filter::Context => return self.identify(app),
+            Filter::Cors(_) | Filter::Gzip => {}
         }
         None
     }
 
+    /// Establishes who the caller is; whom nobody knows is answered here, before any route is
+    /// looked for and without a request id.
+    fn identify(&mut self, app: &App) -> Option<Response> {
+        let headers = self.request.headers();
+        match Caller::identify(app, headers) {
+            Ok(caller) => {
+                self.request.extensions_mut().insert(caller);
+                None
+            }
+            Err(refusal) => Some(refusal.render(self.request.method(), shape_for(headers))),
+        }
+    }
+
     /// What the resources answer, with the request's id.
-    async fn finish(self, routes: Router) -> Response {
+    async fn finish(mut self, app: &App, routes: Router) -> Response {
+        // A pipeline without a context filter.
+        if self.request.extensions().get::<Caller>().is_none()
+            && let Some(refused) = self.identify(app)
+        {
+            return refused;
+        }
         let headers = self.request.headers();
         let shape = shape_for(headers);
         let extension = self.request.extensions().get::<RequestId>();

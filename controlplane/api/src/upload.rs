@@ -17,6 +17,7 @@ use glint_image::{Epoch, FaultShape, ImageId, NodeId, RequestId};
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::{self, Refusal, shape_for};
 use crate::request::{REQUEST_ID_HEADER, expect_no_body, python_int};
 
@@ -120,11 +121,13 @@ async fn decide(
     writer: Writer,
 ) -> Result<Reservation, Refusal> {
     let size_bytes = check_head(headers)?.or(body_bytes);
-    let caller = app.identity.context(headers);
+    let caller = Caller::identify(app, headers)?.may_change()?;
     let image = app.db.image_get(id).await?;
     let image = image
-        .filter(|image| access::is_visible(&caller, image))
+        .filter(|image| access::is_visible(&caller.context, image))
         .ok_or_else(|| Refusal::no_such_image(id.as_str()))?;
+    let allowed = caller.image(&image).upload_image();
+    allowed.map_err(|refused| Refusal::upload_refused(refused, id.as_str()))?;
     upload::may_upload(&image)?;
     let image_bytes_max = app.options.image_size_cap;
     if size_bytes.is_some_and(|size| size > image_bytes_max) {

@@ -12,6 +12,7 @@ use time::PrimitiveDateTime;
 use crate::attributes;
 use crate::context::Context;
 use crate::image::Image;
+use crate::policy::{Policy, PolicyRefused};
 use crate::quota::{QuotaExceeded, Quotas};
 use crate::value::{self, ValueRefused};
 
@@ -30,9 +31,9 @@ pub enum CreateRefused {
     /// The name of a custom property does not fit its column.
     #[error("Custom property should not be greater than 255 characters.")]
     PropertyNameTooLong,
-    /// Only administrators create images for others.
-    #[error("You are not permitted to create images owned by '{0}'")]
-    ForeignOwner(String),
+    /// The policy does not let the caller.
+    #[error(transparent)]
+    Policy(#[from] PolicyRefused),
     /// A value behind the schema.
     #[error(transparent)]
     Value(#[from] ValueRefused),
@@ -59,18 +60,18 @@ pub fn check_allowed(body: &Map<String, Value>) -> Result<(), CreateRefused> {
 pub fn new_image(
     body: &Map<String, Value>,
     caller: &Context,
+    policy: &Policy,
     quotas: Quotas,
     fresh: ImageId,
     now: PrimitiveDateTime,
 ) -> Result<Image, CreateRefused> {
     check_names(body)?;
     let owner = match body.get("owner") {
-        Some(owner) => text(owner).filter(|owner| !owner.is_empty()),
+        Some(owner) => text(owner),
         None => caller.project.clone(),
     };
-    if !caller.is_admin && owner != caller.project {
-        return Err(CreateRefused::ForeignOwner(owner.unwrap_or_default()));
-    }
+    let visibility = body.get("visibility").and_then(Value::as_str).and_then(Visibility::parse);
+    policy.new_image(caller, owner.as_deref(), visibility).add_image()?;
     if let Some(name) = attributes::READ_ONLY_AT_CREATION
         .iter()
         .find(|name| at_creation(name) && body.contains_key(**name))
@@ -88,14 +89,10 @@ pub fn new_image(
             .unwrap_or(fresh),
         name: body.get("name").and_then(text),
         status: Status::Queued,
-        visibility: body
-            .get("visibility")
-            .and_then(Value::as_str)
-            .and_then(Visibility::parse)
-            .unwrap_or(Visibility::Shared),
+        visibility: visibility.unwrap_or(Visibility::Shared),
         protected: flag(body, "protected"),
         os_hidden: flag(body, "os_hidden"),
-        owner,
+        owner: owner.filter(|owner| !owner.is_empty()),
         disk_format: body.get("disk_format").and_then(text),
         container_format: body.get("container_format").and_then(text),
         min_disk: quantity(body, "min_disk")?,
@@ -176,7 +173,7 @@ mod tests {
         check_allowed(body)?;
         let now = datetime!(2026-11-21 05:54:39);
         let fresh = ImageId::parse("9aaf2ed9-ea3b-4c12-bcec-3cc68371eab0").expect("a UUID");
-        new_image(body, caller, QUOTAS, fresh, now)
+        new_image(body, caller, &Policy::defaults(), QUOTAS, fresh, now)
     }
 
     fn member() -> Context {

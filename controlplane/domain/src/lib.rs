@@ -14,6 +14,7 @@ pub mod image;
 pub mod members;
 pub mod metadefs;
 pub mod patch;
+pub mod policy;
 mod properties;
 pub mod quota;
 pub mod upload;
@@ -21,3 +22,4 @@ pub mod value;
 
 pub use context::Context;
 pub use image::{Image, ImageLocation};
+pub use policy::{Policy, PolicyRefused};

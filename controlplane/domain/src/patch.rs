@@ -14,6 +14,7 @@ use crate::attributes;
 use crate::context::Context;
 use crate::create;
 use crate::image::Image;
+use crate::policy::{self, ImagePolicy, ImageTarget, Policy, PolicyRefused};
 use crate::properties::Properties;
 use crate::quota::{QuotaExceeded, Quotas};
 use crate::value::{self, ValueRefused};
@@ -93,6 +94,9 @@ pub enum ApplyRefused {
     /// The name of a custom property does not fit its column.
     #[error("Custom property should not be greater than 255 characters.")]
     PropertyNameTooLong,
+    /// The policy does not let the caller.
+    #[error(transparent)]
+    Policy(#[from] PolicyRefused),
     /// A value behind the schema.
     #[error(transparent)]
     Value(#[from] ValueRefused),
@@ -124,11 +128,16 @@ pub fn apply(
     mut image: Image,
     changes: &[Change],
     caller: &Context,
+    rules: &Policy,
     quotas: Quotas,
 ) -> Result<Image, ApplyRefused> {
+    let member = policy::member(caller, &image);
     let mut properties = Properties::of(std::mem::take(&mut image.properties));
     for change in changes {
-        apply_change(&mut image, &mut properties, change, caller, quotas)?;
+        // Each change is judged on the image as the changes before it left it.
+        let target = ImageTarget::changing(&image, member, &properties);
+        authorize(&rules.target(caller, target), change, caller)?;
+        apply_change(&mut image, &mut properties, change, quotas)?;
     }
     let grown = properties.has_new();
     image.properties = properties.into_vec();
@@ -255,11 +264,33 @@ fn decode_pointer(pointer: &str) -> Result<Vec<String>, ParseRefused> {
     Ok(parts.map(|part| part.replace("~1", "/").replace("~0", "~").trim().to_owned()).collect())
 }
 
+/// Whether the caller may make this change at all (`_do_replace`, `_do_add`, `_do_remove`).
+fn authorize(
+    policy: &ImagePolicy<'_>,
+    change: &Change,
+    caller: &Context,
+) -> Result<(), ApplyRefused> {
+    match (change.root.as_str(), &change.operation) {
+        ("locations", Operation::Replace(value)) if value.as_array().is_some_and(Vec::is_empty) => {
+            return Err(ApplyRefused::NoLocations);
+        }
+        ("locations", Operation::Remove) => policy.delete_image_location()?,
+        ("locations", _) => policy.set_image_location()?,
+        ("owner", Operation::Add(_) | Operation::Replace(_)) if !caller.is_admin => {
+            return Err(ApplyRefused::Owner);
+        }
+        ("visibility", Operation::Add(value) | Operation::Replace(value)) => {
+            policy.update_property(value.as_str().and_then(Visibility::parse))?;
+        }
+        _ => policy.update_property(None)?,
+    }
+    Ok(())
+}
+
 fn apply_change(
     image: &mut Image,
     properties: &mut Properties,
     change: &Change,
-    caller: &Context,
     quotas: Quotas,
 ) -> Result<(), ApplyRefused> {
     let root = change.root.as_str();
@@ -268,14 +299,8 @@ fn apply_change(
         return Err(match &change.operation {
             Operation::Add(_) => ApplyRefused::LocationsInvisible("add"),
             Operation::Remove => ApplyRefused::LocationsInvisible("remove"),
-            Operation::Replace(value) if value.as_array().is_some_and(Vec::is_empty) => {
-                ApplyRefused::NoLocations
-            }
             Operation::Replace(_) => ApplyRefused::LocationsInvisible("update"),
         });
-    }
-    if root == "owner" && !caller.is_admin && change.operation != Operation::Remove {
-        return Err(ApplyRefused::Owner);
     }
     let value = match &change.operation {
         Operation::Remove if is_attribute => {

@@ -26,6 +26,11 @@ impl Properties {
         self.places.contains_key(name)
     }
 
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let place = self.places.get(name)?;
+        self.entries[*place].as_ref().map(|(_, value)| value.as_str())
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: String) {
         if let Some(place) = self.places.get(name) {
             self.entries[*place] = Some((name.to_owned(), value));

@@ -432,7 +432,7 @@ mod tests {
     async fn breaking() -> (Plane, std::path::PathBuf) {
         let path = std::env::temp_dir().join(format!("glint-asks-{}", uuid::Uuid::new_v4()));
         let db = Database::connect(&format!("sqlite:///{}", path.display())).await.unwrap();
-        let app = App::new(db.clone(), ApiOptions::default(), Identity::Unauthenticated);
+        let app = App::new(db.clone(), ApiOptions::default(), Identity::unauthenticated());
         let mut plane = Plane::new(db, Arc::new(app), Millis(1_000), Seq(0));
         let broken = async || -> &'static str { panic!("as it is meant to") };
         plane.router = axum::Router::new().route("/broken", get(broken)).route("/", get("well"));

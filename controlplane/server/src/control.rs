@@ -83,7 +83,7 @@ impl Control {
         }
         let db = Database::connect(&database_url).await?;
         let head = db.head().await?;
-        let app = Arc::new(App::new(db.clone(), api, Identity::Unauthenticated).behind(edge));
+        let app = Arc::new(App::new(db.clone(), api, Identity::unauthenticated()).behind(edge));
         let listener = Arc::new(Listener::bind(link_bind, &credentials)?);
         let plane = Arc::new(Plane::new(db, app, Millis(lease_ms), head));
         let mut tasks = JoinSet::new();

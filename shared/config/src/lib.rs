@@ -12,6 +12,7 @@
 mod config;
 mod ini;
 pub mod options;
+pub mod paste;
 mod read;
 mod settings;
 mod substitute;

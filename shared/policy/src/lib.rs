@@ -8,6 +8,7 @@
 pub mod check;
 pub mod compile;
 pub mod file;
+pub mod glance;
 pub mod parse;
 mod template;
 #[cfg(test)]

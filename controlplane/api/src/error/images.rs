@@ -1,6 +1,7 @@
 //! Refusals of what hangs on images: members, tags, actions.
 
 use controlplane_db::{MemberAddError, MemberChangeError};
+use controlplane_domain::PolicyRefused;
 use controlplane_domain::actions::ActionRefused;
 use controlplane_domain::members::{MemberRefused, NotShared};
 use controlplane_domain::quota::QuotaExceeded;
@@ -30,6 +31,25 @@ impl Refusal {
     pub(crate) fn members_closed(action: &str, shown: &str) -> Self {
         let text = format!("Not allowed to {action} members for image {shown}.");
         Self::new(Fault::new(403, text))
+    }
+
+    /// What a caller learns who may not look a member up: nothing is forbidden, it is not there.
+    pub(crate) fn member_hidden(refused: &PolicyRefused) -> Self {
+        match refused {
+            PolicyRefused::Hidden => Self::no_such_path(),
+            refused => Self::new(Fault::new(404, refused.to_string())),
+        }
+    }
+
+    /// Why a tag may not be changed; `action` is `update` or `delete`.
+    pub(crate) fn tags_closed(refused: PolicyRefused, action: &str, shown: &str) -> Self {
+        match refused {
+            PolicyRefused::NotOwner => Self::new(Fault::new(
+                403,
+                format!("Not allowed to {action} tags for image {shown}."),
+            )),
+            refused => refused.into(),
+        }
     }
 
     /// 413 of a tag.

@@ -7,7 +7,7 @@ use controlplane_db::metadefs::list::NamespaceListError;
 use controlplane_db::metadefs::namespaces::NamespaceAddError;
 use controlplane_db::metadefs::tags::TagListError;
 use controlplane_db::metadefs::{AddError, ChangeError, Part, RemoveError};
-use controlplane_domain::metadefs::{BodyRefused, FourByte, PolicyRefused};
+use controlplane_domain::metadefs::{BodyRefused, FourByte};
 use glint_image::{Fault, limits};
 
 use super::Refusal;
@@ -88,15 +88,6 @@ impl From<BodyRefused> for Refusal {
             | BodyRefused::NotAscii => 400,
         };
         Self::new(Fault::new(status, refused.to_string()))
-    }
-}
-
-impl From<PolicyRefused> for Refusal {
-    fn from(refused: PolicyRefused) -> Self {
-        match refused {
-            PolicyRefused::Hidden => Self::no_such_path(),
-            PolicyRefused::NotAuthorized(_) => Self::new(Fault::new(403, refused.to_string())),
-        }
     }
 }
 

@@ -12,6 +12,7 @@ use controlplane_domain::actions::{self, Action};
 
 use super::save::{Outcome, save};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Refusal;
 use crate::request::expect_no_body;
 use crate::respond::no_content;
@@ -41,8 +42,12 @@ async fn act(
     action: Action,
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
-    let caller = app.identity.context(request.headers());
-    let changed = save(&app, &caller, &shown, Refusal::no_such_image, |mut image| {
+    let caller = Caller::changing(request.extensions())?;
+    let changed = save(&app, &caller.context, &shown, Refusal::no_such_image, |mut image| {
+        match action {
+            Action::Deactivate => caller.image(&image).deactivate()?,
+            Action::Reactivate => caller.image(&image).reactivate()?,
+        }
         let from = image.status;
         image.status = actions::apply(action, from)?;
         Ok(if image.status == from { Outcome::Kept } else { Outcome::Moved(image, from) })

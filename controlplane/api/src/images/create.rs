@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::view::{respond, view};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::edge::Origin;
 use crate::error::{self, Refusal};
 use crate::request::read_json;
@@ -29,9 +30,15 @@ pub(crate) async fn create(
     };
     create::check_allowed(attributes)?;
     app.schemas.check_image(&body).map_err(Refusal::bad_request)?;
-    let caller = app.identity.context(&head.headers);
-    let image =
-        create::new_image(attributes, &caller, app.options.quotas(), ImageId::random(), utc_now())?;
+    let caller = Caller::changing(&head.extensions)?;
+    let image = create::new_image(
+        attributes,
+        &caller.context,
+        &caller.policy,
+        app.options.quotas(),
+        ImageId::random(),
+        utc_now(),
+    )?;
     let changed = app
         .db
         .image_create(&image)

@@ -9,6 +9,7 @@ use http::{StatusCode, header};
 
 use super::show;
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::{self, Refusal};
 use crate::request::expect_no_body;
 
@@ -20,10 +21,11 @@ pub(crate) async fn delete(
     request: Request,
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
-    let caller = app.identity.context(request.headers());
-    let image = show::find(&app, &caller, &shown)
+    let caller = Caller::changing(request.extensions())?;
+    let image = show::find(&app, &caller.context, &shown)
         .await?
         .ok_or_else(|| Refusal::nothing_to_delete(&shown))?;
+    caller.image(&image).delete_image()?;
     let deleted = app
         .db
         .image_delete(image.id, utc_now())

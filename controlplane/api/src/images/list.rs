@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use controlplane_domain::Image;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::query::{self, Parameters};
 use super::view::{respond, view};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::{self, Refusal};
 
 /// Lists a page of the images the caller may see.
@@ -18,17 +20,21 @@ pub(crate) async fn list(
     request: Request,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::parse(request.uri().query().unwrap_or_default())?;
-    let caller = app.identity.context(request.headers());
-    let (query, marker) = query::read(parameters.clone(), caller, &app.options)?;
+    let caller = Caller::of(request.extensions())?;
+    let (query, marker) =
+        query::read(parameters.clone(), caller.context.as_ref().clone(), &app.options)?;
+    caller.policy.get_images(&caller.context)?;
     let page = app.db.image_list(&query).await.map_err(|error| error::from_list(error, &marker))?;
     let links = parameters.for_links();
     let mut body = Map::new();
-    let images: Vec<Value> = page.images.iter().map(|image| view(image, &app.options)).collect();
+    // What policy hides is left out; the page is not filled up for it.
+    let seen: Vec<&Image> = page.images.iter().filter(|image| caller.image(image).sees()).collect();
+    let images: Vec<Value> = seen.iter().map(|image| view(image, &app.options)).collect();
     body.insert("images".to_owned(), Value::Array(images));
     body.insert("first".to_owned(), json!(link(&links, None)));
     body.insert("schema".to_owned(), json!("/v2/schemas/images"));
     // A page that is full by chance has a successor too, an empty one: as in Glance.
-    if let Some(last) = page.images.last().filter(|_| page.full) {
+    if let Some(last) = seen.last().filter(|_| page.full) {
         body.insert("next".to_owned(), json!(link(&links, Some(last.id.as_str()))));
     }
     Ok(respond(StatusCode::OK, &Value::Object(body)))

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use controlplane_db::utc_now;
+use controlplane_domain::Image;
 use controlplane_domain::members::{self, Membership};
-use controlplane_domain::{Context, Image};
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::show::lookup;
 use super::view::{iso, respond};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::{self, Refusal};
 use crate::request::{expect_no_body, read_json};
 
@@ -27,13 +28,15 @@ pub(crate) async fn list(
     request: Request,
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
-    let caller = app.identity.context(request.headers());
-    let image = lookup(&app, &caller, &shown).await?;
+    let caller = Caller::of(request.extensions())?;
+    let image = lookup(&app, &caller.context, &shown).await?;
     members::check_shared(&image).map_err(|refused| Refusal::members_hidden(&shown, refused))?;
+    caller.members(&image).get_members()?;
+    let readable = caller.members(&image).get_member().is_ok();
     let found = app.db.members(image.id).await?;
     let seen: Vec<Value> = found
         .iter()
-        .filter(|each| members::is_shown(&caller, &image, &each.member))
+        .filter(|each| readable && members::is_shown(&caller.context, &image, &each.member))
         .map(|each| view(&image, each))
         .collect();
     let body = json!({"members": seen, "schema": "/v2/schemas/members"});
@@ -49,9 +52,13 @@ pub(crate) async fn create(
     let (head, body) = request.into_parts();
     let body = read_json(&head.method, &head.headers, body).await?;
     let member = members::read_member(&body)?;
-    let caller = app.identity.context(&head.headers);
-    let image = lookup(&app, &caller, &shown).await?;
-    members::check_shared(&image).map_err(|_| Refusal::members_closed("create", &shown))?;
+    let caller = Caller::changing(&head.extensions)?;
+    let image = lookup(&app, &caller.context, &shown).await?;
+    let owners = caller.members(&image).owner_check_add();
+    if members::check_shared(&image).is_err() || owners.is_err() {
+        return Err(Refusal::members_closed("create", &shown));
+    }
+    caller.members(&image).add_member()?;
     members::check_member(&member)?;
     let maximum = app.options.image_member_quota;
     let (added, changed) = app
@@ -71,9 +78,11 @@ pub(crate) async fn show(
     request: Request,
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
-    let caller = app.identity.context(request.headers());
-    let image = lookup(&app, &caller, &shown).await?;
+    let caller = Caller::of(request.extensions())?;
+    let image = lookup(&app, &caller.context, &shown).await?;
     members::check_shared(&image).map_err(Refusal::no_members)?;
+    let allowed = caller.members(&image).get_member();
+    allowed.map_err(|refused| Refusal::member_hidden(&refused))?;
     let found = find(&app, &caller, &image, &member).await?;
     Ok(respond(StatusCode::OK, &view(&image, &found)))
 }
@@ -87,10 +96,14 @@ pub(crate) async fn update(
     let (head, body) = request.into_parts();
     let body = read_json(&head.method, &head.headers, body).await?;
     let status = members::read_status(&body)?;
-    let caller = app.identity.context(&head.headers);
-    let image = lookup(&app, &caller, &shown).await?;
-    members::check_shared(&image).map_err(|_| Refusal::members_closed("update", &shown))?;
+    let caller = Caller::changing(&head.extensions)?;
+    let image = lookup(&app, &caller.context, &shown).await?;
+    let owners = caller.members(&image).owner_check_modify();
+    if members::check_shared(&image).is_err() || owners.is_err() {
+        return Err(Refusal::members_closed("update", &shown));
+    }
     find(&app, &caller, &image, &member).await?;
+    caller.members(&image).modify_member()?;
     let status = members::parse_status(status)?;
     let (updated, changed) = app
         .db
@@ -109,10 +122,14 @@ pub(crate) async fn delete(
     request: Request,
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
-    let caller = app.identity.context(request.headers());
-    let image = lookup(&app, &caller, &shown).await?;
-    members::check_shared(&image).map_err(|_| Refusal::members_closed("delete", &shown))?;
+    let caller = Caller::changing(request.extensions())?;
+    let image = lookup(&app, &caller.context, &shown).await?;
+    let owners = caller.members(&image).owner_check_delete();
+    if members::check_shared(&image).is_err() || owners.is_err() {
+        return Err(Refusal::members_closed("delete", &shown));
+    }
     find(&app, &caller, &image, &member).await?;
+    caller.members(&image).delete_member()?;
     let changed = app
         .db
         .member_remove(image.id, &member, utc_now())
@@ -127,12 +144,13 @@ pub(crate) async fn delete(
 /// A membership, if there is one and the caller is shown it.
 async fn find(
     app: &App,
-    caller: &Context,
+    caller: &Caller,
     image: &Image,
     member: &str,
 ) -> Result<Membership, Refusal> {
+    caller.members(image).get_member()?;
     let absent = || Refusal::no_such_member(image.id.as_str(), member);
-    if !members::is_shown(caller, image, member) {
+    if !members::is_shown(&caller.context, image, member) {
         return Err(absent());
     }
     app.db.member(image.id, member).await?.ok_or_else(absent)

@@ -10,6 +10,7 @@ use http::StatusCode;
 
 use super::view::{respond, view};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Refusal;
 use crate::request::expect_no_body;
 
@@ -20,8 +21,10 @@ pub(crate) async fn show(
     request: Request,
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
-    let caller = app.identity.context(request.headers());
-    let image = find(&app, &caller, &shown).await?.ok_or_else(|| Refusal::no_such_image(&shown))?;
+    let caller = Caller::of(request.extensions())?;
+    let image = find(&app, &caller.context, &shown).await?;
+    let image = image.ok_or_else(|| Refusal::no_such_image(&shown))?;
+    caller.image(&image).get_image()?;
     Ok(respond(StatusCode::OK, &view(&image, &app.options)))
 }
 

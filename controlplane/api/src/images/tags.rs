@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::save::{Outcome, save};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Refusal;
 use crate::request::expect_no_body;
 use crate::respond::no_content;
@@ -20,9 +21,11 @@ pub(crate) async fn add(
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
     app.schemas.check_image(&json!({"tags": [tag]})).map_err(Refusal::bad_request)?;
-    let caller = app.identity.context(request.headers());
+    let caller = Caller::changing(request.extensions())?;
     let quotas = app.options.quotas();
-    let changed = save(&app, &caller, &shown, Refusal::image_not_found, |mut image| {
+    let changed = save(&app, &caller.context, &shown, Refusal::image_not_found, |mut image| {
+        let allowed = caller.image(&image).modify_image();
+        allowed.map_err(|refused| Refusal::tags_closed(refused, "update", &shown))?;
         if !image.tags.contains(&tag) {
             image.tags.push(tag.clone());
         }
@@ -42,8 +45,10 @@ pub(crate) async fn remove(
     request: Request,
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
-    let caller = app.identity.context(request.headers());
-    let changed = save(&app, &caller, &shown, Refusal::image_not_found, |mut image| {
+    let caller = Caller::changing(request.extensions())?;
+    let changed = save(&app, &caller.context, &shown, Refusal::image_not_found, |mut image| {
+        let allowed = caller.image(&image).modify_image();
+        allowed.map_err(|refused| Refusal::tags_closed(refused, "delete", &shown))?;
         let place = image.tags.iter().position(|found| *found == tag);
         image.tags.remove(place.ok_or_else(Refusal::no_such_path)?);
         Ok(Outcome::Changed(image))

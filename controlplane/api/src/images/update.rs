@@ -5,14 +5,15 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use controlplane_db::{Changed, ImageUpdate, UpdateError, utc_now};
+use controlplane_domain::Image;
 use controlplane_domain::patch::{self, Change, Draft};
-use controlplane_domain::{Context, Image};
 use glint_image::limits;
 use http::{HeaderMap, StatusCode, header};
 
 use super::show;
 use super::view::{respond, view};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::{self, Refusal};
 use crate::request::read_json;
 
@@ -26,7 +27,7 @@ pub(crate) async fn update(
     let draft = draft(&head.headers)?;
     let body = read_json(&head.method, &head.headers, body).await?;
     let changes = patch::parse(&body, draft, &|image| app.schemas.check_image(&image))?;
-    let caller = app.identity.context(&head.headers);
+    let caller = Caller::changing(&head.extensions)?;
     let (image, changed) = save(&app, &caller, &shown, &changes).await?;
     let mut response = respond(StatusCode::OK, &view(&image, &app.options));
     if let Some(changed) = changed {
@@ -39,19 +40,21 @@ pub(crate) async fn update(
 /// once more to what that left.
 async fn save(
     app: &App,
-    caller: &Context,
+    caller: &Caller,
     shown: &str,
     changes: &[Change],
 ) -> Result<(Image, Option<Changed>), Refusal> {
     for _ in 0..limits::UPDATE_ATTEMPTS_MAX {
-        let before =
-            show::find(app, caller, shown).await?.ok_or_else(|| Refusal::no_such_image(shown))?;
+        let before = show::find(app, &caller.context, shown)
+            .await?
+            .ok_or_else(|| Refusal::no_such_image(shown))?;
         // An empty patch saves nothing, not even the time.
         if changes.is_empty() {
             return Ok((before, None));
         }
         let seq = before.seq;
-        let mut image = patch::apply(before, changes, caller, app.options.quotas())?;
+        let mut image =
+            patch::apply(before, changes, &caller.context, &caller.policy, app.options.quotas())?;
         let now = utc_now();
         let update = ImageUpdate { image: &image, from_status: None, unchanged_since: Some(seq) };
         match app.db.image_update(update, now).await {

@@ -20,13 +20,13 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
-use controlplane_domain::Context;
 use controlplane_domain::metadefs::{Action, Kind, Namespace, access, body};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode, header};
+use http::{Extensions, StatusCode, header};
 use serde_json::{Map, Value};
 
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Refusal;
 use crate::request::{has_body, read_json};
 use crate::router::only;
@@ -133,17 +133,17 @@ async fn read(
 /// what is not there.
 async fn enter(
     app: &App,
-    headers: &HeaderMap,
+    extensions: &Extensions,
     name: &str,
     action: Action,
     absent: fn(&str) -> Refusal,
-) -> Result<(Context, Namespace), Refusal> {
-    let caller = app.identity.context(headers);
+) -> Result<(Caller, Namespace), Refusal> {
+    let caller = Caller::of(extensions)?;
     let found = app.db.metadef_namespace(name).await?;
     let namespace = found
-        .filter(|namespace| access::is_visible(&caller, namespace))
+        .filter(|namespace| access::is_visible(&caller.context, namespace))
         .ok_or_else(|| absent(name))?;
-    access::authorize(&caller, action, Some(&namespace))?;
+    caller.metadefs(Some(&namespace)).enforce(action)?;
     Ok((caller, namespace))
 }
 

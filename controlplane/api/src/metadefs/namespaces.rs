@@ -7,15 +7,14 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use controlplane_db::metadefs::Part;
 use controlplane_db::utc_now;
-use controlplane_domain::metadefs::{
-    Action, Contents, Kind, NamespaceFields, NewNamespace, access,
-};
+use controlplane_domain::metadefs::{Action, Contents, Kind, NamespaceFields, NewNamespace};
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::{enter, no_body, no_content, query, read, view};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::edge::Origin;
 use crate::error::{self, Refusal};
 use crate::images::query::urlencode;
@@ -28,10 +27,11 @@ pub(super) async fn list(
     request: Request,
 ) -> Result<Response, Refusal> {
     let parameters = query::parameters(request.uri())?;
-    let caller = app.identity.context(request.headers());
-    let query = query::namespaces(parameters.clone(), caller.clone(), &app.options)?;
-    access::authorize(&caller, Action::GetNamespaces, None)?;
-    access::authorize(&caller, Action::ListResourceTypes, None)?;
+    let caller = Caller::of(request.extensions())?;
+    let query =
+        query::namespaces(parameters.clone(), caller.context.as_ref().clone(), &app.options)?;
+    caller.metadefs(None).enforce(Action::GetNamespaces)?;
+    caller.metadefs(None).enforce(Action::ListResourceTypes)?;
     let marker = query.marker.as_deref().unwrap_or_default();
     if query.marker.as_deref() == Some("") {
         return Err(Refusal::no_such_namespace_row());
@@ -41,10 +41,8 @@ pub(super) async fn list(
         .metadef_namespaces(&query)
         .await
         .map_err(|error| error::from_namespace_list(error, marker))?;
-    let shown: Vec<_> = listed
-        .iter()
-        .filter(|each| access::is_allowed(&caller, Action::GetNamespace, Some(&each.namespace)))
-        .collect();
+    let shown: Vec<_> =
+        listed.iter().filter(|each| caller.metadefs(Some(&each.namespace)).sees()).collect();
     let last = shown.last().filter(|_| u32::try_from(shown.len()) == Ok(query.limit));
     let links = parameters.for_links();
     let mut body = Map::new();
@@ -72,9 +70,9 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (head, mut body) = read(&app, Kind::Namespace, request).await?;
-    let caller = app.identity.context(&head.headers);
-    access::authorize(&caller, Action::AddNamespace, None)?;
-    let new = NewNamespace::of(&body, &caller);
+    let caller = Caller::changing(&head.extensions)?;
+    caller.metadefs(None).enforce(Action::AddNamespace)?;
+    let new = NewNamespace::of(&body, &caller.context);
     for (action, is_wanted) in [
         (Action::AddAssociation, !new.associations.is_empty()),
         (Action::AddObject, !new.objects.is_empty()),
@@ -82,7 +80,7 @@ pub(super) async fn create(
         (Action::AddTag, !new.tags.is_empty()),
     ] {
         if is_wanted {
-            access::authorize(&caller, action, None)?;
+            caller.metadefs(None).enforce(action)?;
         }
     }
     new.check_characters().map_err(|refused| Refusal::unfit("create", "namespace", &refused))?;
@@ -120,11 +118,11 @@ pub(super) async fn show(
     query::visibility(&parameters, &["public", "private"])?;
     let absent = Refusal::no_such_namespace;
     let (caller, namespace) =
-        enter(&app, request.headers(), &name, Action::GetNamespace, absent).await?;
+        enter(&app, request.extensions(), &name, Action::GetNamespace, absent).await?;
     for action in
         [Action::ListResourceTypes, Action::GetObjects, Action::GetProperties, Action::GetTags]
     {
-        access::authorize(&caller, action, Some(&namespace))?;
+        caller.metadefs(Some(&namespace)).enforce(action)?;
     }
     let contents = app.db.metadef_contents(namespace.id).await?;
     let wanted = parameters.last("resource_type").unwrap_or_default();
@@ -143,10 +141,10 @@ pub(super) async fn update(
     let (head, body) = read(&app, Kind::Namespace, request).await?;
     let absent = Refusal::namespace_not_found;
     let (caller, namespace) =
-        enter(&app, &head.headers, &name, Action::ModifyNamespace, absent).await?;
-    let mut fields = NamespaceFields::of(&body, &caller);
+        enter(&app, &head.extensions, &name, Action::ModifyNamespace, absent).await?;
+    let mut fields = NamespaceFields::of(&body, &caller.context);
     if fields.owner.is_empty() {
-        fields.owner = caller.project.clone().unwrap_or_default();
+        fields.owner = caller.context.project.clone().unwrap_or_default();
     }
     fields.check_characters().map_err(|refused| Refusal::unfit("update", "namespace", &refused))?;
     let updated = app
@@ -166,7 +164,7 @@ pub(super) async fn delete(
     expect_no_body(request.method(), request.headers(), request.body())?;
     let absent = Refusal::namespace_not_found;
     let (_, namespace) =
-        enter(&app, request.headers(), &name, Action::DeleteNamespace, absent).await?;
+        enter(&app, request.extensions(), &name, Action::DeleteNamespace, absent).await?;
     let deleted = app.db.metadef_namespace_delete(namespace.id).await;
     deleted.map_err(|error| error::from_namespace_remove(error, &name))?;
     Ok(no_content())
@@ -209,9 +207,9 @@ async fn clear(
     let head = no_body(request).await?;
     let absent = Refusal::namespace_not_found;
     let (caller, namespace) =
-        enter(&app, &head.headers, &name, Action::DeleteNamespace, absent).await?;
+        enter(&app, &head.extensions, &name, Action::DeleteNamespace, absent).await?;
     if part == Part::Tag {
-        access::authorize(&caller, Action::DeleteTags, Some(&namespace))?;
+        caller.metadefs(Some(&namespace)).enforce(Action::DeleteTags)?;
     }
     let cleared = app.db.metadef_clear(namespace.id, part).await;
     cleared.map_err(|error| error::from_namespace_remove(error, &name))?;

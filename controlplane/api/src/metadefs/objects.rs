@@ -6,7 +6,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use controlplane_db::metadefs::Part;
 use controlplane_db::utc_now;
-use controlplane_domain::metadefs::{Action, Kind, ObjectFields, access, body};
+use controlplane_domain::metadefs::{Action, Kind, ObjectFields, body};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -25,9 +25,9 @@ pub(super) async fn list(
     query::objects(query::parameters(request.uri())?)?;
     let absent = Refusal::no_such_namespace;
     let (caller, namespace) =
-        enter(&app, request.headers(), &name, Action::GetObjects, absent).await?;
+        enter(&app, request.extensions(), &name, Action::GetObjects, absent).await?;
     let mut shown = Vec::new();
-    if access::is_allowed(&caller, Action::GetObject, Some(&namespace)) {
+    if caller.metadefs(Some(&namespace)).enforce(Action::GetObject).is_ok() {
         let objects = app.db.metadef_objects(namespace.id).await?;
         shown.extend(objects.iter().map(|each| view::object(&name, each, "")));
     }
@@ -53,7 +53,7 @@ pub(super) async fn create(
     }
     let body = body::read(Kind::Object, &value)?;
     let absent = Refusal::no_such_namespace;
-    let (_, namespace) = enter(&app, &head.headers, &name, Action::AddObject, absent).await?;
+    let (_, namespace) = enter(&app, &head.extensions, &name, Action::AddObject, absent).await?;
     let fields = ObjectFields::of(&body);
     fields.check_characters().map_err(|refused| Refusal::unfit("create", "object", &refused))?;
     let now = utc_now();
@@ -71,7 +71,8 @@ pub(super) async fn show(
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
     let absent = Refusal::no_such_namespace;
-    let (_, namespace) = enter(&app, request.headers(), &name, Action::GetObject, absent).await?;
+    let (_, namespace) =
+        enter(&app, request.extensions(), &name, Action::GetObject, absent).await?;
     let found = app.db.metadef_object(namespace.id, &object).await?;
     let found = found.ok_or_else(|| Refusal::no_such_part(Part::Object, &object))?;
     Ok(respond(StatusCode::OK, &view::object(&name, &found, "")))
@@ -85,7 +86,7 @@ pub(super) async fn update(
 ) -> Result<Response, Refusal> {
     let (head, body) = read(&app, Kind::Object, request).await?;
     let absent = Refusal::no_such_namespace;
-    let (_, namespace) = enter(&app, &head.headers, &name, Action::ModifyObject, absent).await?;
+    let (_, namespace) = enter(&app, &head.extensions, &name, Action::ModifyObject, absent).await?;
     let fields = ObjectFields::of(&body);
     // Glance finds the object first and the characters second.
     if app.db.metadef_object(namespace.id, &old).await?.is_none() {
@@ -111,7 +112,7 @@ pub(super) async fn delete(
     expect_no_body(request.method(), request.headers(), request.body())?;
     let absent = Refusal::no_such_namespace;
     let (_, namespace) =
-        enter(&app, request.headers(), &name, Action::DeleteObject, absent).await?;
+        enter(&app, request.extensions(), &name, Action::DeleteObject, absent).await?;
     let deleted = app.db.metadef_object_delete(namespace.id, &object).await;
     deleted.map_err(|error| error::from_remove(error, Part::Object, &object))?;
     Ok(no_content())

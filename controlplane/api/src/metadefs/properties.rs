@@ -7,7 +7,7 @@ use axum::response::Response;
 use controlplane_db::metadefs::Part;
 use controlplane_db::metadefs::associations::FoundAssociation;
 use controlplane_db::utc_now;
-use controlplane_domain::metadefs::{Action, Kind, Namespace, Property, access};
+use controlplane_domain::metadefs::{Action, Kind, Namespace, Property};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub(super) async fn list(
     expect_no_body(request.method(), request.headers(), request.body())?;
     let absent = Refusal::namespace_not_found;
     let (_, namespace) =
-        enter(&app, request.headers(), &name, Action::GetProperties, absent).await?;
+        enter(&app, request.extensions(), &name, Action::GetProperties, absent).await?;
     let properties = app.db.metadef_properties(namespace.id).await?;
     Ok(respond(StatusCode::OK, &view::properties(&properties)))
 }
@@ -39,7 +39,7 @@ pub(super) async fn create(
 ) -> Result<Response, Refusal> {
     let (head, body) = read(&app, Kind::Property, request).await?;
     let absent = Refusal::namespace_not_found;
-    let (_, namespace) = enter(&app, &head.headers, &name, Action::AddProperty, absent).await?;
+    let (_, namespace) = enter(&app, &head.extensions, &name, Action::AddProperty, absent).await?;
     let property = Property::of(body);
     property
         .check_characters()
@@ -58,11 +58,11 @@ pub(super) async fn show(
     let parameters = query::parameters(request.uri())?;
     let absent = Refusal::namespace_not_found;
     let (caller, namespace) =
-        enter(&app, request.headers(), &name, Action::GetProperty, absent).await?;
+        enter(&app, request.extensions(), &name, Action::GetProperty, absent).await?;
     let mut wanted = property.as_str();
     let prefix;
     if let Some(resource_type) = parameters.last("resource_type").filter(|name| !name.is_empty()) {
-        access::authorize(&caller, Action::GetResourceType, Some(&namespace))?;
+        caller.metadefs(Some(&namespace)).enforce(Action::GetResourceType)?;
         prefix = prefix_of(&app, &namespace, resource_type).await?;
         let stripped = prefix
             .as_deref()
@@ -98,7 +98,8 @@ pub(super) async fn update(
 ) -> Result<Response, Refusal> {
     let (head, body) = read(&app, Kind::Property, request).await?;
     let absent = Refusal::namespace_not_found;
-    let (_, namespace) = enter(&app, &head.headers, &name, Action::ModifyProperty, absent).await?;
+    let (_, namespace) =
+        enter(&app, &head.extensions, &name, Action::ModifyProperty, absent).await?;
     let property = Property::of(body);
     // Glance finds the property first and the characters second.
     if app.db.metadef_property(namespace.id, &old).await?.is_none() {
@@ -121,7 +122,8 @@ pub(super) async fn delete(
 ) -> Result<Response, Refusal> {
     let head = no_body(request).await?;
     let absent = Refusal::namespace_not_found;
-    let (_, namespace) = enter(&app, &head.headers, &name, Action::RemoveProperty, absent).await?;
+    let (_, namespace) =
+        enter(&app, &head.extensions, &name, Action::RemoveProperty, absent).await?;
     let deleted = app.db.metadef_property_delete(namespace.id, &property).await;
     deleted.map_err(|error| error::from_remove(error, Part::Property, &property))?;
     Ok(no_content())

@@ -7,12 +7,13 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use controlplane_db::metadefs::Part;
 use controlplane_db::utc_now;
-use controlplane_domain::metadefs::{Action, Association, AssociationFields, Kind, access};
+use controlplane_domain::metadefs::{Action, Association, AssociationFields, Kind};
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{enter, no_content, read, view};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::{self, Refusal};
 use crate::images::view::respond;
 use crate::request::expect_no_body;
@@ -23,8 +24,8 @@ pub(super) async fn list_all(
     request: Request,
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
-    let caller = app.identity.context(request.headers());
-    access::authorize(&caller, Action::ListResourceTypes, None)?;
+    let caller = Caller::of(request.extensions())?;
+    caller.metadefs(None).enforce(Action::ListResourceTypes)?;
     let types = app.db.metadef_resource_types().await?;
     let shown: Vec<Value> = types.iter().map(view::resource_type).collect();
     Ok(respond(StatusCode::OK, &json!({"resource_types": shown})))
@@ -39,9 +40,9 @@ pub(super) async fn list(
     expect_no_body(request.method(), request.headers(), request.body())?;
     let absent = Refusal::namespace_not_found;
     let (caller, namespace) =
-        enter(&app, request.headers(), &name, Action::ListResourceTypes, absent).await?;
+        enter(&app, request.extensions(), &name, Action::ListResourceTypes, absent).await?;
     let mut shown = Vec::new();
-    if access::is_allowed(&caller, Action::GetResourceType, Some(&namespace)) {
+    if caller.metadefs(Some(&namespace)).enforce(Action::GetResourceType).is_ok() {
         shown = view::associations(&app.db.metadef_associations(namespace.id).await?);
     }
     Ok(respond(StatusCode::OK, &json!({"resource_type_associations": shown})))
@@ -55,7 +56,8 @@ pub(super) async fn create(
 ) -> Result<Response, Refusal> {
     let (head, body) = read(&app, Kind::Association, request).await?;
     let absent = Refusal::namespace_not_found;
-    let (_, namespace) = enter(&app, &head.headers, &name, Action::AddAssociation, absent).await?;
+    let (_, namespace) =
+        enter(&app, &head.extensions, &name, Action::AddAssociation, absent).await?;
     let fields = AssociationFields::of(&body);
     let now = utc_now();
     let created = app.db.metadef_association_create(namespace.id, &fields, now).await;
@@ -73,7 +75,7 @@ pub(super) async fn delete(
     expect_no_body(request.method(), request.headers(), request.body())?;
     let absent = Refusal::namespace_not_found;
     let (_, namespace) =
-        enter(&app, request.headers(), &name, Action::RemoveAssociation, absent).await?;
+        enter(&app, request.extensions(), &name, Action::RemoveAssociation, absent).await?;
     let deleted = app.db.metadef_association_delete(namespace.id, &resource_type).await;
     deleted.map_err(|error| error::from_remove(error, Part::Association, &resource_type))?;
     Ok(no_content())

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{enter, no_content, query, read, view};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::{self, Refusal};
 use crate::images::view::respond;
 use crate::request::expect_no_body;
@@ -24,7 +25,7 @@ pub(super) async fn list(
 ) -> Result<Response, Refusal> {
     let query = query::tags(query::parameters(request.uri())?)?;
     let absent = Refusal::namespace_not_found;
-    let (_, namespace) = enter(&app, request.headers(), &name, Action::GetTags, absent).await?;
+    let (_, namespace) = enter(&app, request.extensions(), &name, Action::GetTags, absent).await?;
     let marker = query.marker.as_deref().unwrap_or_default();
     let tags = app
         .db
@@ -42,7 +43,7 @@ pub(super) async fn create_all(
 ) -> Result<Response, Refusal> {
     let (head, body) = read(&app, Kind::Tags, request).await?;
     let absent = Refusal::namespace_not_found;
-    let (_, namespace) = enter(&app, &head.headers, &name, Action::AddTags, absent).await?;
+    let (_, namespace) = enter(&app, &head.extensions, &name, Action::AddTags, absent).await?;
     let names = tag_names(&body);
     // An empty list takes nothing away.
     if !names.is_empty() {
@@ -64,14 +65,14 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
-    let caller = app.identity.context(request.headers());
+    let caller = Caller::of(request.extensions())?;
     let found = app.db.metadef_namespace(&name).await?;
     let namespace = found
-        .filter(|namespace| access::is_visible(&caller, namespace))
+        .filter(|namespace| access::is_visible(&caller.context, namespace))
         .ok_or_else(|| Refusal::namespace_not_found(&name))?;
     let body = json!({"name": tag});
     app.schemas.metadefs.check(Kind::Tag, &body).map_err(Refusal::bad_request)?;
-    access::authorize(&caller, Action::AddTag, Some(&namespace))?;
+    caller.metadefs(Some(&namespace)).enforce(Action::AddTag)?;
     check_tag(&tag).map_err(|refused| Refusal::unfit("create", "tag", &refused))?;
     let now = utc_now();
     let made = app.db.metadef_tags_append(namespace.id, std::slice::from_ref(&tag), now).await;
@@ -88,7 +89,7 @@ pub(super) async fn show(
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
     let absent = Refusal::namespace_not_found;
-    let (_, namespace) = enter(&app, request.headers(), &name, Action::GetTag, absent).await?;
+    let (_, namespace) = enter(&app, request.extensions(), &name, Action::GetTag, absent).await?;
     let found = app.db.metadef_tag(namespace.id, &tag).await?;
     let found = found.ok_or_else(|| Refusal::no_such_part(Part::Tag, &tag))?;
     Ok(respond(StatusCode::OK, &view::tag(&found)))
@@ -102,7 +103,7 @@ pub(super) async fn update(
 ) -> Result<Response, Refusal> {
     let (head, body) = read(&app, Kind::Tag, request).await?;
     let absent = Refusal::namespace_not_found;
-    let (_, namespace) = enter(&app, &head.headers, &name, Action::ModifyTag, absent).await?;
+    let (_, namespace) = enter(&app, &head.extensions, &name, Action::ModifyTag, absent).await?;
     let new = body.get("name").and_then(Value::as_str).unwrap_or_default();
     // Glance finds the tag first and the characters second.
     if app.db.metadef_tag(namespace.id, &old).await?.is_none() {
@@ -125,7 +126,8 @@ pub(super) async fn delete(
 ) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
     let absent = Refusal::namespace_not_found;
-    let (_, namespace) = enter(&app, request.headers(), &name, Action::DeleteTag, absent).await?;
+    let (_, namespace) =
+        enter(&app, request.extensions(), &name, Action::DeleteTag, absent).await?;
     let deleted = app.db.metadef_tag_delete(namespace.id, &tag).await;
     deleted.map_err(|error| error::from_remove(error, Part::Tag, &tag))?;
     Ok(no_content())

@@ -57,7 +57,7 @@ impl Api {
         std::fs::create_dir_all(&dir).expect("the temporary directory is writable");
         let url = format!("sqlite:///{}/glance.sqlite", dir.display());
         let db = Database::connect(&url).await.expect("a fresh database");
-        let app = Arc::new(App::new(db, options, Identity::Unauthenticated).behind(edge));
+        let app = Arc::new(App::new(db, options, Identity::unauthenticated()).behind(edge));
         Self { router: router(Arc::clone(&app)), app, dir }
     }
 

@@ -13,7 +13,7 @@ mod number;
 use serde_json::{Map, Value};
 use time::PrimitiveDateTime;
 
-pub use access::{Action, PolicyRefused};
+pub use access::Action;
 pub use body::{BodyRefused, Kind};
 pub use characters::FourByte;
 pub use file::{FileFault, FileObject, NamespaceFile};

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::image::tests::image;
+use glint_policy::glance::Sources;
 
 const QUOTAS: Quotas = Quotas { properties: 3, tags: 2, locations: 3 };
 
@@ -17,8 +18,12 @@ fn patched(body: &Value, draft: Draft, status: Status) -> Result<Image, String> 
     image.status = status;
     image.properties = vec![("my".into(), "x".into())];
     let changes = parse(body, draft, &anything).map_err(|refused| refused.to_string())?;
-    let caller = Context { project: Some("proj-a".into()), ..Context::default() };
-    apply(image, &changes, &caller, QUOTAS).map_err(|refused| refused.to_string())
+    let roles = vec!["member".to_owned(), "reader".to_owned()];
+    let caller = Context { project: Some("proj-a".into()), roles, ..Context::default() };
+    let files = vec!["publicize_image: '@'\ndelete_image_location: '@'".to_owned()];
+    let sources = Sources { files, ..Sources::default() };
+    let (policy, _) = Policy::new(sources, 1).expect("a policy file");
+    apply(image, &changes, &caller, &policy, QUOTAS).map_err(|refused| refused.to_string())
 }
 
 fn check_refused(body: Value, expected: &str) {

@@ -108,7 +108,14 @@ async fn sync(db: &Upkeep) -> Result<(), Failure> {
         say_up_to_date();
         return Ok(());
     }
-    say_expanded(&db.expand().await.map_err(untold)?);
+    let is_new = db.heads().await?.is_empty();
+    let mut expanded = db.expand().await.map_err(untold)?;
+    if let (true, Phase::Upgraded { to, heads }) = (is_new, &mut expanded) {
+        // A new database gets the tables of the head at once. Glance, which makes the oldest and
+        // upgrades them, names the one branch it has come along.
+        *heads = vec![(*to).to_owned()];
+    }
+    say_expanded(&expanded);
     say_migrated(&db.migrate().await.map_err(untold)?);
     say_contracted(&db.contract().await.map_err(untold)?);
     say("Database is synced successfully.");

@@ -12,7 +12,7 @@ mod data;
 mod revisions;
 mod steps;
 
-use sea_query::{Expr, ExprTrait as _, Order, Query};
+use sea_query::{Expr, ExprTrait as _, Query};
 
 pub use revisions::TargetError;
 pub(crate) use revisions::{Place, Stage};
@@ -86,7 +86,7 @@ pub enum MigrateError {
 failure!(MigrateError);
 
 impl Upkeep {
-    /// What `alembic_version` holds, sorted; nothing where it is not there.
+    /// What `alembic_version` holds; nothing where it is not there.
     ///
     /// # Errors
     /// [`DatabaseError`].
@@ -263,21 +263,17 @@ impl Upkeep {
     }
 }
 
-/// The rows of `alembic_version`, sorted.
+/// The rows of `alembic_version`, in the order in which the database keeps them.
 pub(crate) async fn heads(tx: &mut Tx<'_>) -> Result<Vec<String>, DatabaseError> {
     if !schema::tables(tx).await?.iter().any(|table| table == "alembic_version") {
         return Ok(Vec::new());
     }
-    let query = Query::select()
-        .column("version_num")
-        .from("alembic_version")
-        .order_by("version_num", Order::Asc)
-        .to_owned();
+    let query = Query::select().column("version_num").from("alembic_version").to_owned();
     tx.rows(&query).await?.iter().map(|row| text::text(row, "version_num")).collect()
 }
 
-/// Puts other heads in the place of those there are. New ones come first: where this is not one
-/// transaction with what went before, a crash leaves a head too many and never none.
+/// Puts other heads in the place of those there are, as Alembic does: a row that is followed is
+/// changed, so that there is a revision at every moment, and keeps its place.
 pub(crate) async fn stamp(
     tx: &mut Tx<'_>,
     before: &[String],
@@ -286,18 +282,28 @@ pub(crate) async fn stamp(
     if !schema::tables(tx).await?.iter().any(|table| table == "alembic_version") {
         schema::make_version_table(tx).await?;
     }
+    let mut old = before.iter().map(String::as_str).filter(|head| !after.contains(head));
     for head in after.iter().filter(|&&head| !before.iter().any(|old| old == head)) {
-        let insert = Query::insert()
-            .into_table("alembic_version")
-            .columns(["version_num"])
-            .values_panic([(*head).into()])
-            .to_owned();
-        tx.insert_new(&insert).await?;
+        if let Some(old) = old.next() {
+            let update = Query::update()
+                .table("alembic_version")
+                .value("version_num", *head)
+                .and_where(Expr::col("version_num").eq(old))
+                .to_owned();
+            tx.run(&update).await?;
+        } else {
+            let insert = Query::insert()
+                .into_table("alembic_version")
+                .columns(["version_num"])
+                .values_panic([(*head).into()])
+                .to_owned();
+            tx.insert_new(&insert).await?;
+        }
     }
-    for head in before.iter().filter(|head| !after.contains(&head.as_str())) {
+    for head in old {
         let delete = Query::delete()
             .from_table("alembic_version")
-            .and_where(Expr::col("version_num").eq(head.as_str()))
+            .and_where(Expr::col("version_num").eq(head))
             .to_owned();
         tx.run(&delete).await?;
     }

@@ -1,15 +1,13 @@
 //! The hub: worker threads that hash many streams at once.
 //!
-//! A stream has two chains, MD5 and SHA-512. Either is sequential by nature, but the two are
-//! independent of each other, so different workers run them at the same time; a single upload on
-//! two idle cores is as fast as the slower chain alone. Workers take the chain that has waited
-//! longest and hash one piece of it, so streams share the workers by pieces. Nothing waits for
-//! company: a piece is hashed as soon as a worker is free. How large pieces are is left to the
-//! caller.
+//! A worker takes the streams that have waited longest, as many as the engine computes side by
+//! side, and hashes one piece of each; so streams share the workers by pieces. Nothing waits for
+//! company: a piece is hashed as soon as a worker is free, alone if need be. How large pieces are is
+//! left to the caller.
 //!
-//! The invariants: a chain is with at most one worker at a time and sees its pieces in order; a
-//! piece is released when both chains are done with it; no stream holds more than
-//! [`HASH_PIECES_QUEUED_MAX`] pieces.
+//! The invariants: a stream is with at most one worker at a time and its pieces are seen in order; a
+//! piece is released when it is hashed; no stream holds more than [`HASH_PIECES_QUEUED_MAX`]
+//! pieces.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,9 +18,8 @@ use std::thread;
 use glint_image::limits::HASH_PIECES_QUEUED_MAX;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::calibrate::Calibration;
-use crate::md5::{Md5Backend, Md5Stream};
-use crate::sha512::{Sha512Backend, Sha512Stream};
+use crate::chains::Running;
+use crate::engine::{Engine, Lane};
 
 /// A handle on the workers; clones share them. They end after the last handle and the last stream.
 #[derive(Clone)]
@@ -49,50 +46,35 @@ pub struct Digests {
 /// Closes the workers' queue when the last handle or stream lets go of it.
 struct Handle {
     shared: Arc<Shared>,
-    md5: Md5Backend,
-    sha512: Sha512Backend,
 }
 
 struct Shared {
+    engine: Engine,
     queue: Mutex<RunQueue>,
     ready: Condvar,
 }
 
 #[derive(Default)]
 struct RunQueue {
-    turns: VecDeque<Turn>,
+    /// Streams that have work and are with no worker.
+    turns: VecDeque<Arc<Stream>>,
     closing: bool,
 }
 
-/// A chain's place in the queue: it has work and is with no worker.
-struct Turn {
-    stream: Arc<Stream>,
-    chain: ChainKind,
-}
+struct Stream(Mutex<State>);
 
-#[derive(Clone, Copy, Debug)]
-enum ChainKind {
-    Md5,
-    Sha512,
-}
-
-struct Stream {
-    md5: Mutex<Chain<Md5Stream>>,
-    sha512: Mutex<Chain<Sha512Stream>>,
-    outcome: Mutex<Outcome>,
-}
-
-struct Chain<H> {
+struct State {
     /// `None` while a worker has it, and after the end.
-    hasher: Option<H>,
+    running: Option<Running>,
     work: VecDeque<Work>,
     /// Whether it is in the run queue or with a worker; then whoever adds work leaves the queueing
     /// to others.
     scheduled: bool,
+    reply: Option<oneshot::Sender<Digests>>,
 }
 
 enum Work {
-    Piece(Arc<Piece>),
+    Piece(Piece),
     Finish,
 }
 
@@ -101,25 +83,25 @@ struct Piece {
     _room: OwnedSemaphorePermit,
 }
 
-struct Outcome {
-    md5: Option<[u8; 16]>,
-    sha512: Option<[u8; 64]>,
-    reply: Option<oneshot::Sender<Digests>>,
+/// A stream with its next piece, in the hands of a worker.
+struct Turn {
+    stream: Arc<Stream>,
+    running: Running,
+    piece: Piece,
 }
 
 // === impl Hub ===
 
 impl Hub {
-    /// Starts `threads` workers with the backends that the calibration found fastest.
+    /// Starts `threads` workers with an engine, e.g. the one that [`crate::calibrate`] found.
     ///
     /// # Errors
     /// The system's, when a thread cannot be started.
-    pub fn start(threads: usize, calibration: &Calibration) -> io::Result<Self> {
+    pub fn start(threads: usize, engine: Engine) -> io::Result<Self> {
         assert!(threads > 0, "a hub without workers would never answer");
-        let shared = Arc::new(Shared { queue: Mutex::default(), ready: Condvar::new() });
-        let (md5, sha512) = (calibration.md5, calibration.sha512);
+        let shared = Shared { engine, queue: Mutex::default(), ready: Condvar::new() };
         // From here on the handle closes the queue, also when a later thread cannot be started.
-        let hub = Self(Arc::new(Handle { shared, md5, sha512 }));
+        let hub = Self(Arc::new(Handle { shared: Arc::new(shared) }));
         for index in 0..threads {
             let shared = Arc::clone(&hub.0.shared);
             thread::Builder::new().name(format!("hash-{index}")).spawn(move || shared.run())?;
@@ -131,11 +113,12 @@ impl Hub {
     #[must_use]
     pub fn stream(&self) -> HashStream {
         let (reply, digests) = oneshot::channel();
-        let stream = Arc::new(Stream {
-            md5: Mutex::new(Chain::new(Md5Stream::new(self.0.md5))),
-            sha512: Mutex::new(Chain::new(Sha512Stream::new(self.0.sha512))),
-            outcome: Mutex::new(Outcome { md5: None, sha512: None, reply: Some(reply) }),
-        });
+        let stream = Arc::new(Stream(Mutex::new(State {
+            running: Some(Running::new()),
+            work: VecDeque::new(),
+            scheduled: false,
+            reply: Some(reply),
+        })));
         let room = Arc::new(Semaphore::new(HASH_PIECES_QUEUED_MAX));
         HashStream { stream, room, digests, handle: Arc::clone(&self.0) }
     }
@@ -143,7 +126,7 @@ impl Hub {
 
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hub({:?}, {:?})", self.0.md5, self.0.sha512)
+        write!(f, "Hub({:?})", self.0.shared.engine)
     }
 }
 
@@ -162,8 +145,7 @@ impl HashStream {
     pub async fn push(&mut self, bytes: impl AsRef<[u8]> + Send + Sync + 'static) {
         let room = Arc::clone(&self.room).acquire_owned().await;
         let room = room.expect("the semaphore is never closed");
-        let piece = Arc::new(Piece { bytes: Box::new(bytes), _room: room });
-        self.add(|| Work::Piece(Arc::clone(&piece)));
+        self.add(Work::Piece(Piece { bytes: Box::new(bytes), _room: room }));
     }
 
     /// How many pieces can be pushed without waiting.
@@ -174,28 +156,25 @@ impl HashStream {
 
     /// Ends the stream and waits for its digests.
     pub async fn finish(mut self) -> Digests {
-        self.add(|| Work::Finish);
+        self.add(Work::Finish);
         (&mut self.digests).await.expect("the hub answers every stream that is waited for")
     }
 
-    fn add(&self, work: impl Fn() -> Work) {
-        let shared = &self.handle.shared;
-        if lock(&self.stream.md5).add(work()) {
-            shared.queue(&self.stream, ChainKind::Md5);
-        }
-        if lock(&self.stream.sha512).add(work()) {
-            shared.queue(&self.stream, ChainKind::Sha512);
+    fn add(&self, work: Work) {
+        let mut state = lock(&self.stream.0);
+        state.work.push_back(work);
+        if !std::mem::replace(&mut state.scheduled, true) {
+            drop(state);
+            self.handle.shared.queue(&self.stream);
         }
     }
 }
 
 impl Drop for HashStream {
     fn drop(&mut self) {
-        // After `finish` both are empty and this does nothing. The pieces are dropped after the
-        // locks are released.
-        let md5 = std::mem::take(&mut lock(&self.stream.md5).work);
-        let sha512 = std::mem::take(&mut lock(&self.stream.sha512).work);
-        drop((md5, sha512));
+        // After `finish` there is none. The pieces are dropped after the lock is released.
+        let work = std::mem::take(&mut lock(&self.stream.0).work);
+        drop(work);
     }
 }
 
@@ -209,22 +188,19 @@ impl fmt::Debug for HashStream {
 
 impl Shared {
     fn run(&self) {
-        while let Some(turn) = self.next() {
-            let again = match turn.chain {
-                ChainKind::Md5 => turn.stream.turn_md5(),
-                ChainKind::Sha512 => turn.stream.turn_sha512(),
-            };
-            if again {
-                self.queue(&turn.stream, turn.chain);
-            }
+        while let Some(streams) = self.next() {
+            let turns = streams.into_iter().filter_map(|stream| self.begin(stream)).collect();
+            self.hash(turns);
         }
     }
 
-    fn next(&self) -> Option<Turn> {
+    /// The streams that have waited longest; waits until there is one.
+    fn next(&self) -> Option<Vec<Arc<Stream>>> {
         let mut queue = lock(&self.queue);
         loop {
-            if let Some(turn) = queue.turns.pop_front() {
-                return Some(turn);
+            let count = queue.turns.len().min(self.engine.lanes());
+            if count > 0 {
+                return Some(queue.turns.drain(..count).collect());
             }
             if queue.closing {
                 return None;
@@ -233,85 +209,66 @@ impl Shared {
         }
     }
 
-    fn queue(&self, stream: &Arc<Stream>, chain: ChainKind) {
-        lock(&self.queue).turns.push_back(Turn { stream: Arc::clone(stream), chain });
+    fn queue(&self, stream: &Arc<Stream>) {
+        lock(&self.queue).turns.push_back(Arc::clone(stream));
         self.ready.notify_one();
     }
-}
 
-// === impl Stream ===
-
-impl Stream {
-    /// Hashes the next piece of a chain. Whether it wants another turn.
-    fn turn_md5(&self) -> bool {
-        let Some((mut hasher, work)) = lock(&self.md5).take() else { return false };
-        match work {
-            Work::Piece(piece) => {
-                hasher.update((*piece.bytes).as_ref());
-                drop(piece);
-                lock(&self.md5).put_back(hasher)
-            }
-            Work::Finish => {
-                self.settle(|outcome| outcome.md5 = Some(hasher.finish()));
-                false
-            }
-        }
-    }
-
-    fn turn_sha512(&self) -> bool {
-        let Some((mut hasher, work)) = lock(&self.sha512).take() else { return false };
-        match work {
-            Work::Piece(piece) => {
-                hasher.update((*piece.bytes).as_ref());
-                drop(piece);
-                lock(&self.sha512).put_back(hasher)
-            }
-            Work::Finish => {
-                self.settle(|outcome| outcome.sha512 = Some(hasher.finish()));
-                false
-            }
-        }
-    }
-
-    /// Notes one digest and answers when both are there.
-    fn settle(&self, note: impl FnOnce(&mut Outcome)) {
-        let mut outcome = lock(&self.outcome);
-        note(&mut outcome);
-        if let (Some(md5), Some(sha512)) = (outcome.md5, outcome.sha512) {
-            let reply = outcome.reply.take().expect("each chain finishes once");
-            let _ = reply.send(Digests { md5, sha512 });
-        }
-    }
-}
-
-// === impl Chain ===
-
-impl<H> Chain<H> {
-    fn new(hasher: H) -> Self {
-        Self { hasher: Some(hasher), work: VecDeque::new(), scheduled: false }
-    }
-
-    /// Adds work. Whether the chain must be queued for it.
-    fn add(&mut self, work: Work) -> bool {
-        self.work.push_back(work);
-        !std::mem::replace(&mut self.scheduled, true)
-    }
-
-    /// The hasher and the next work; `None` when there is none (the stream was cancelled).
-    fn take(&mut self) -> Option<(H, Work)> {
-        assert!(self.scheduled, "only a scheduled chain gets a turn");
-        let Some(work) = self.work.pop_front() else {
-            self.scheduled = false;
+    /// Takes a stream's next piece in hand, or ends the stream.
+    fn begin(&self, stream: Arc<Stream>) -> Option<Turn> {
+        let mut state = lock(&stream.0);
+        assert!(state.scheduled, "only a scheduled stream gets a turn");
+        let Some(work) = state.work.pop_front() else {
+            // It was cancelled.
+            state.scheduled = false;
             return None;
         };
-        Some((self.hasher.take().expect("a chain is with one worker at a time"), work))
+        let running = state.running.take().expect("a stream is with one worker at a time");
+        match work {
+            Work::Piece(piece) => {
+                drop(state);
+                Some(Turn { stream, running, piece })
+            }
+            Work::Finish => {
+                let reply = state.reply.take().expect("a stream finishes once");
+                drop(state);
+                let _ = reply.send(running.finish(self.engine));
+                None
+            }
+        }
     }
 
-    /// Ends a turn. Whether another is wanted.
-    fn put_back(&mut self, hasher: H) -> bool {
-        self.hasher = Some(hasher);
-        self.scheduled = !self.work.is_empty();
-        self.scheduled
+    /// Hashes the pieces side by side.
+    fn hash(&self, mut turns: Vec<Turn>) {
+        let mut lanes = Vec::with_capacity(turns.len());
+        for Turn { running, piece, .. } in &mut turns {
+            let blocks = running.take(self.engine, (*piece.bytes).as_ref());
+            lanes.push(Lane { chains: &mut running.chains, blocks });
+        }
+        loop {
+            lanes.retain(|lane| !lane.blocks.is_empty());
+            if lanes.is_empty() {
+                break;
+            }
+            self.engine.advance(&mut lanes);
+        }
+        drop(lanes);
+        for turn in turns {
+            self.put_back(turn);
+        }
+    }
+
+    /// Ends a turn: the piece is released, and the stream queued again if it has more.
+    fn put_back(&self, turn: Turn) {
+        let Turn { stream, running, piece } = turn;
+        drop(piece);
+        let mut state = lock(&stream.0);
+        state.running = Some(running);
+        state.scheduled = !state.work.is_empty();
+        if state.scheduled {
+            drop(state);
+            self.queue(&stream);
+        }
     }
 }
 

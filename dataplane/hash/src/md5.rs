@@ -1,123 +1,30 @@
-//! MD5 over a stream of pieces, by one of several backends.
+//! MD5's compression for any processor, and the end of a digest.
 //!
 //! MD5 is a chain of 64 dependent steps for each 64 bytes, so its speed is the length of that chain
-//! in processor cycles. [`compress`] below is written for a short chain; whether that beats the
-//! md-5 crate is found by [`crate::calibrate`]. MD5 is here because Glance's API promises it as
-//! `checksum`; nothing relies on it for security. The invariant: the backend never shows in the
-//! digest.
+//! in processor cycles; [`compress`] is written for a short chain. MD5 is here because Glance's API
+//! promises it as `checksum`; nothing relies on it for security.
 
-use md5::Digest;
+use crate::tables::SINES;
 
-/// Who computes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Md5Backend {
-    /// The code in this file.
-    Own,
-    /// The md-5 crate.
-    Crate,
-}
-
-/// An MD5 under way.
-#[derive(Clone, Debug)]
-pub struct Md5Stream(State);
-
-#[derive(Clone, Debug)]
-enum State {
-    Own(Own),
-    Crate(md5::Md5),
-}
-
-/// Chaining state, count and the bytes of a block not yet full.
-#[derive(Clone, Debug)]
-struct Own {
-    chain: [u32; 4],
-    total_bytes: u64,
-    partial: [u8; BLOCK],
-    partial_len: usize,
-}
-
+/// What MD5 advances by.
 const BLOCK: usize = 64;
 
-/// The initial chaining state (RFC 1321, 3.3).
-const START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
-
-impl Md5Backend {
-    /// Every backend.
-    pub const ALL: [Self; 2] = [Self::Own, Self::Crate];
-}
-
-// === impl Md5Stream ===
-
-impl Md5Stream {
-    /// Starts an empty stream.
-    #[must_use]
-    pub fn new(backend: Md5Backend) -> Self {
-        Self(match backend {
-            Md5Backend::Own => State::Own(Own::new()),
-            Md5Backend::Crate => State::Crate(md5::Md5::new()),
-        })
+/// Pads what is left of a message of so many bits (RFC 1321, 3.1 and 3.2) and closes.
+pub(crate) fn finish(mut chain: [u32; 4], mut left: &[u8], bits: u64) -> [u8; 16] {
+    let (blocks, end) = left.as_chunks();
+    compress(&mut chain, blocks);
+    left = end;
+    let mut padded = [0; 2 * BLOCK];
+    padded[..left.len()].copy_from_slice(left);
+    padded[left.len()] = 0x80;
+    let len = if left.len() < BLOCK - 8 { BLOCK } else { 2 * BLOCK };
+    padded[len - 8..len].copy_from_slice(&bits.to_le_bytes());
+    compress(&mut chain, padded[..len].as_chunks().0);
+    let mut digest = [0; 16];
+    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(chain) {
+        *bytes = word.to_le_bytes();
     }
-
-    /// Takes the next piece.
-    pub fn update(&mut self, piece: &[u8]) {
-        match &mut self.0 {
-            State::Own(own) => own.update(piece),
-            State::Crate(hasher) => hasher.update(piece),
-        }
-    }
-
-    /// The digest of all pieces.
-    #[must_use]
-    pub fn finish(self) -> [u8; 16] {
-        match self.0 {
-            State::Own(own) => own.finish(),
-            State::Crate(hasher) => hasher.finalize().into(),
-        }
-    }
-}
-
-// === impl Own ===
-
-impl Own {
-    fn new() -> Self {
-        Self { chain: START, total_bytes: 0, partial: [0; BLOCK], partial_len: 0 }
-    }
-
-    fn update(&mut self, mut piece: &[u8]) {
-        self.total_bytes = self.total_bytes.wrapping_add(piece.len() as u64);
-        if self.partial_len > 0 {
-            let taken = piece.len().min(BLOCK - self.partial_len);
-            self.partial[self.partial_len..self.partial_len + taken]
-                .copy_from_slice(&piece[..taken]);
-            self.partial_len += taken;
-            piece = &piece[taken..];
-            if self.partial_len < BLOCK {
-                return;
-            }
-            compress(&mut self.chain, &[self.partial]);
-            self.partial_len = 0;
-        }
-        let (blocks, rest) = piece.as_chunks::<BLOCK>();
-        compress(&mut self.chain, blocks);
-        self.partial[..rest.len()].copy_from_slice(rest);
-        self.partial_len = rest.len();
-    }
-
-    /// Pads (RFC 1321, 3.1 and 3.2) and closes.
-    fn finish(mut self) -> [u8; 16] {
-        let bits = self.total_bytes.wrapping_mul(8);
-        let zeros = (BLOCK + 55 - self.partial_len) % BLOCK;
-        let mut padding = [0_u8; 1 + BLOCK + 8];
-        padding[0] = 0x80;
-        padding[1 + zeros..1 + zeros + 8].copy_from_slice(&bits.to_le_bytes());
-        self.update(&padding[..1 + zeros + 8]);
-        assert!(self.partial_len == 0, "padding ends a block");
-        let mut digest = [0; 16];
-        for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(self.chain) {
-            *bytes = word.to_le_bytes();
-        }
-        digest
-    }
+    digest
 }
 
 /// The four mixing functions (RFC 1321, 3.4), each written so that the newest word, which arrives
@@ -159,7 +66,7 @@ macro_rules! steps {
 }
 
 /// Takes whole blocks into the chaining state.
-fn compress(chain: &mut [u32; 4], blocks: &[[u8; BLOCK]]) {
+pub(crate) fn compress(chain: &mut [u32; 4], blocks: &[[u8; BLOCK]]) {
     // Known constants would be added last of all by the optimiser, one cycle more in each step of
     // the chain. Values it cannot see are added as soon as they are there.
     let sines = std::hint::black_box(&SINES);
@@ -194,24 +101,3 @@ fn compress(chain: &mut [u32; 4], blocks: &[[u8; BLOCK]]) {
     }
     *chain = [a, b, c, d];
 }
-
-/// `floor(2^32 * abs(sin(i + 1)))` (RFC 1321, 3.4).
-#[rustfmt::skip]
-const SINES: [u32; 64] = [
-    0xd76a_a478, 0xe8c7_b756, 0x2420_70db, 0xc1bd_ceee,
-    0xf57c_0faf, 0x4787_c62a, 0xa830_4613, 0xfd46_9501,
-    0x6980_98d8, 0x8b44_f7af, 0xffff_5bb1, 0x895c_d7be,
-    0x6b90_1122, 0xfd98_7193, 0xa679_438e, 0x49b4_0821,
-    0xf61e_2562, 0xc040_b340, 0x265e_5a51, 0xe9b6_c7aa,
-    0xd62f_105d, 0x0244_1453, 0xd8a1_e681, 0xe7d3_fbc8,
-    0x21e1_cde6, 0xc337_07d6, 0xf4d5_0d87, 0x455a_14ed,
-    0xa9e3_e905, 0xfcef_a3f8, 0x676f_02d9, 0x8d2a_4c8a,
-    0xfffa_3942, 0x8771_f681, 0x6d9d_6122, 0xfde5_380c,
-    0xa4be_ea44, 0x4bde_cfa9, 0xf6bb_4b60, 0xbebf_bc70,
-    0x289b_7ec6, 0xeaa1_27fa, 0xd4ef_3085, 0x0488_1d05,
-    0xd9d4_d039, 0xe6db_99e5, 0x1fa2_7cf8, 0xc4ac_5665,
-    0xf429_2244, 0x432a_ff97, 0xab94_23a7, 0xfc93_a039,
-    0x655b_59c3, 0x8f0c_cc92, 0xffef_f47d, 0x8584_5dd1,
-    0x6fa8_7e4f, 0xfe2c_e6e0, 0xa301_4314, 0x4e08_11a1,
-    0xf753_7e82, 0xbd3a_f235, 0x2ad7_d2bb, 0xeb86_d391,
-];

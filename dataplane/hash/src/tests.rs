@@ -5,6 +5,10 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use glint_image::limits::HASH_PIECES_QUEUED_MAX;
 
+use ::md5::Digest as _;
+
+use super::chains::Running;
+use super::engine::Lane;
 use super::*;
 
 fn hex(bytes: &[u8]) -> String {
@@ -32,24 +36,46 @@ impl Numbers {
     }
 }
 
-fn md5(backend: Md5Backend, pieces: &[&[u8]]) -> [u8; 16] {
-    let mut stream = Md5Stream::new(backend);
-    pieces.iter().for_each(|piece| stream.update(piece));
-    stream.finish()
+/// By the engine, the message cut into these pieces.
+fn digests(engine: Engine, pieces: &[&[u8]]) -> Digests {
+    let mut running = Running::new();
+    for piece in pieces {
+        let blocks = running.take(engine, piece);
+        engine.compress(&mut running.chains, blocks);
+    }
+    running.finish(engine)
 }
 
-fn sha512(backend: Sha512Backend, pieces: &[&[u8]]) -> [u8; 64] {
-    let mut stream = Sha512Stream::new(backend);
-    pieces.iter().for_each(|piece| stream.update(piece));
-    stream.finish()
+/// By other implementations: MD5 of the md-5 crate, SHA-512 of aws-lc.
+fn expected(message: &[u8]) -> Digests {
+    let sha512 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA512, message);
+    Digests {
+        md5: ::md5::Md5::digest(message).into(),
+        sha512: sha512.as_ref().try_into().expect("SHA-512 has 64 bytes"),
+    }
+}
+
+/// A message cut at random: many small pieces, so that cuts fall on all sides of block ends, and
+/// some large ones.
+fn cut<'m>(numbers: &mut Numbers, message: &'m [u8]) -> Vec<&'m [u8]> {
+    let mut pieces = Vec::new();
+    let mut rest = message;
+    while !rest.is_empty() {
+        let most = if numbers.below(4) == 0 { 9000 } else { 130 };
+        let (piece, behind) = rest.split_at(numbers.below(most).min(rest.len()));
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces
 }
 
 #[test]
 fn md5_agrees_with_its_specification() {
     // RFC 1321, appendix A.5.
     let check = |text: &str, expected: &str| {
-        for backend in Md5Backend::ALL {
-            assert_eq!(hex(&md5(backend, &[text.as_bytes()])), expected, "{backend:?} of {text:?}");
+        for engine in Engine::available() {
+            let found = digests(engine, &[text.as_bytes()]).md5;
+            assert_eq!(hex(&found), expected, "{engine:?} of {text:?}");
         }
     };
     check("", "d41d8cd98f00b204e9800998ecf8427e");
@@ -68,8 +94,9 @@ fn md5_agrees_with_its_specification() {
 fn sha512_agrees_with_its_specification() {
     // FIPS 180-4 examples, and the digest of nothing.
     let check = |text: &str, expected: &str| {
-        for backend in Sha512Backend::ALL {
-            assert_eq!(hex(&sha512(backend, &[text.as_bytes()])), expected, "{backend:?}");
+        for engine in Engine::available() {
+            let found = digests(engine, &[text.as_bytes()]).sha512;
+            assert_eq!(hex(&found), expected, "{engine:?} of {text:?}");
         }
     };
     check(
@@ -91,53 +118,80 @@ fn sha512_agrees_with_its_specification() {
 }
 
 #[test]
-fn every_length_around_a_block_has_one_digest() {
+fn every_length_around_blocks_has_one_digest() {
     let mut numbers = Numbers(1);
-    for len in 0..=300 {
-        let bytes = numbers.bytes(len);
-        assert_eq!(md5(Md5Backend::Own, &[&bytes]), md5(Md5Backend::Crate, &[&bytes]), "{len}");
-        let (left, right) = (Sha512Backend::AwsLc, Sha512Backend::Sha2);
-        assert_eq!(sha512(left, &[&bytes]), sha512(right, &[&bytes]), "{len}");
+    for len in 0..=600 {
+        let message = numbers.bytes(len);
+        for engine in Engine::available() {
+            assert_eq!(digests(engine, &[&message]), expected(&message), "{engine:?}, {len}");
+        }
     }
 }
 
 #[test]
-fn cuts_do_not_show_in_the_digest() {
+fn cuts_do_not_show_in_the_digests() {
     let check = |seed: u64| {
         let mut numbers = Numbers(seed);
         let len = numbers.below(40_000);
-        let bytes = numbers.bytes(len);
-        let mut pieces = Vec::new();
-        let mut rest = &bytes[..];
-        while !rest.is_empty() {
-            // Many small pieces, so that cuts fall on all sides of block ends; some large ones.
-            let most = if numbers.below(4) == 0 { 9000 } else { 130 };
-            let (piece, behind) = rest.split_at(numbers.below(most).min(rest.len()));
-            pieces.push(piece);
-            rest = behind;
-        }
-        let whole = (md5(Md5Backend::Crate, &[&bytes]), sha512(Sha512Backend::Sha2, &[&bytes]));
-        for backend in Md5Backend::ALL {
-            assert_eq!(md5(backend, &pieces), whole.0, "{backend:?}, seed {seed}");
-        }
-        for backend in Sha512Backend::ALL {
-            assert_eq!(sha512(backend, &pieces), whole.1, "{backend:?}, seed {seed}");
+        let message = numbers.bytes(len);
+        let pieces = cut(&mut numbers, &message);
+        for engine in Engine::available() {
+            assert_eq!(digests(engine, &pieces), expected(&message), "{engine:?}, seed {seed}");
         }
     };
     (0..200).for_each(check);
 }
 
+/// Streams of all lengths side by side, from one to as many as there are lanes.
+fn check_lanes(seed: u64) {
+    let mut numbers = Numbers(seed);
+    let count = 1 + numbers.below(8);
+    let messages: Vec<_> = (0..count)
+        .map(|_| {
+            let most = [300, 2_000, 20_000][numbers.below(3)];
+            let len = numbers.below(most);
+            numbers.bytes(len)
+        })
+        .collect();
+    for engine in Engine::available() {
+        let mut running: Vec<_> = messages.iter().map(|_| Running::new()).collect();
+        let mut lanes: Vec<_> = running
+            .iter_mut()
+            .zip(&messages)
+            .map(|(running, message)| {
+                let blocks = running.take(engine, message);
+                Lane { chains: &mut running.chains, blocks }
+            })
+            .collect();
+        while !lanes.is_empty() {
+            for group in lanes.chunks_mut(engine.lanes()) {
+                engine.advance(group);
+            }
+            lanes.retain(|lane| !lane.blocks.is_empty());
+        }
+        drop(lanes);
+        for (running, message) in running.into_iter().zip(&messages) {
+            assert_eq!(running.finish(engine), expected(message), "{engine:?}, seed {seed}");
+        }
+    }
+}
+
+/// A million messages: `GLINT_DIGEST_ROUNDS=250000 cargo test --release -p dataplane-hash`.
 #[test]
-fn the_calibration_names_backends_it_has_measured() {
+fn neighbours_do_not_show_in_the_digests() {
+    let rounds = std::env::var("GLINT_DIGEST_ROUNDS").ok();
+    let rounds = rounds.map_or(2_000, |text| text.parse().expect("a number of rounds"));
+    (0..rounds).for_each(check_lanes);
+}
+
+#[test]
+fn the_calibration_names_the_fastest_engine_it_has_measured() {
     let found = calibrate();
-    let md5 = found.md5_speeds.iter().find(|(backend, _)| *backend == found.md5);
-    let sha512 = found.sha512_speeds.iter().find(|(backend, _)| *backend == found.sha512);
-    let best_md5 = found.md5_speeds.iter().map(|(_, speed)| *speed).max();
-    let best_sha512 = found.sha512_speeds.iter().map(|(_, speed)| *speed).max();
-    assert_eq!(md5.map(|(_, speed)| *speed), best_md5);
-    assert_eq!(sha512.map(|(_, speed)| *speed), best_sha512);
-    assert!(best_md5 > Some(0) && best_sha512 > Some(0));
-    assert_eq!(found.md5_speeds.len() + found.sha512_speeds.len(), 4);
+    let chosen = found.speeds.iter().find(|(engine, _)| *engine == found.engine);
+    let best = found.speeds.iter().map(|(_, speed)| *speed).max();
+    assert_eq!(chosen.map(|(_, speed)| *speed), best);
+    assert!(best > Some(0));
+    assert_eq!(found.speeds.len(), Engine::available().len());
 }
 
 /// A piece that counts itself.
@@ -168,8 +222,8 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 #[test]
 fn the_hub_computes_what_the_backends_do() {
-    let check = |threads: usize, streams: u64| {
-        let hub = Hub::start(threads, &calibrate()).expect("threads");
+    let check = |engine: Engine, threads: usize, streams: u64| {
+        let hub = Hub::start(threads, engine).expect("threads");
         let alive = Arc::new(AtomicUsize::new(0));
         let tasks: Vec<_> = (0..streams)
             .map(|seed| {
@@ -185,12 +239,7 @@ fn the_hub_computes_what_the_backends_do() {
                         }
                         stream.finish().await
                     });
-                    assert_eq!(digests.md5, md5(Md5Backend::Crate, &[&bytes]), "seed {seed}");
-                    assert_eq!(
-                        digests.sha512,
-                        sha512(Sha512Backend::Sha2, &[&bytes]),
-                        "seed {seed}"
-                    );
+                    assert_eq!(digests, expected(&bytes), "{engine:?}, seed {seed}");
                 })
             })
             .collect();
@@ -199,18 +248,19 @@ fn the_hub_computes_what_the_backends_do() {
         }
         assert_eq!(alive.load(Ordering::SeqCst), 0, "every piece was released");
     };
-    check(1, 1);
-    check(2, 1);
-    check(1, 8);
-    check(3, 8);
+    for engine in Engine::available() {
+        check(engine, 1, 1);
+        check(engine, 2, 1);
+        check(engine, 1, 12);
+        check(engine, 3, 12);
+    }
 }
 
 #[test]
 fn nothing_has_a_digest_too() {
-    let hub = Hub::start(2, &calibrate()).expect("threads");
+    let hub = Hub::start(2, Engine::PORTABLE).expect("threads");
     let digests = block_on(hub.stream().finish());
-    assert_eq!(hex(&digests.md5), "d41d8cd98f00b204e9800998ecf8427e");
-    assert_eq!(digests.sha512, sha512(Sha512Backend::Sha2, &[]));
+    assert_eq!(digests, expected(&[]));
 }
 
 /// A piece that says when a worker begins with it and holds the worker until the gate opens.
@@ -236,7 +286,7 @@ impl Drop for Gated {
 
 #[test]
 fn a_full_stream_pushes_back_and_a_dropped_one_lets_go() {
-    let hub = Hub::start(1, &calibrate()).expect("threads");
+    let hub = Hub::start(1, Engine::PORTABLE).expect("threads");
     let alive = Arc::new(AtomicUsize::new(0));
     let mut stream = hub.stream();
     let (open, gate) = mpsc::channel();

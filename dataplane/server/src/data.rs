@@ -13,7 +13,7 @@ use crate::node::Identity;
 use crate::options::{DataOptions, Engines, StartError};
 use crate::shard::Common;
 use crate::shards::{self, Seed};
-use dataplane_hash::Hub;
+use dataplane_hash::{Calibration, Hub};
 use dataplane_io::bulk::select;
 use dataplane_io::{Arena, Bulk, BulkOptions, Engine, EngineKind};
 use dataplane_store::FileStore;
@@ -165,12 +165,11 @@ impl Machinery {
             let what = format!("map {} bytes of upload buffers", error.bytes);
             StartError::System { what, source: error.source }
         })?;
-        let fastest = dataplane_hash::calibrate();
-        // Two at least: the two digests of one upload are computed side by side.
-        let threads = cores().max(2);
-        let hub = Hub::start(threads, &fastest).map_err(system("start the hash workers"))?;
-        let (md5, sha512) = (fastest.md5, fastest.sha512);
-        tracing::info!(?md5, ?sha512, threads, "the fastest digests are chosen");
+        let Calibration { engine, speeds } = dataplane_hash::calibrate();
+        let threads = cores();
+        let hub = Hub::start(threads, engine).map_err(system("start the hash workers"))?;
+        let speeds: Vec<_> = speeds.iter().map(|(it, speed)| (it.name(), speed)).collect();
+        tracing::info!(digests = engine.name(), ?speeds, threads, "the fastest digests are chosen");
         Ok(Self { runtime: runtime.kind, engines, bulk, arena, hub })
     }
 }

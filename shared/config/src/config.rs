@@ -304,6 +304,8 @@ impl Config {
 /// `DEFAULT` (`cfg.py`, `StrSubWrapper.__getitem__`).
 fn referred(group: &str, name: &str) -> Option<&'static OptionDef> {
     match name.split_once('.') {
+        // oslo.config knows no group of that name when it looks for one.
+        Some(("DEFAULT", _)) => None,
         Some((group, name)) => options::find(group, name),
         None => options::find(group, name).or_else(|| options::find("DEFAULT", name)),
     }

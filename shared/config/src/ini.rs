@@ -54,7 +54,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Assignment>, (usize, Syntax)> {
     let mut number = 0;
     for line in universal_lines(text) {
         number += 1;
-        reader.line(number, line.trim_end()).map_err(|fault| (number, fault))?;
+        reader.line(number, line.trim_end_matches(is_blank)).map_err(|fault| (number, fault))?;
     }
     reader.flush();
     Ok(reader.done)
@@ -70,6 +70,17 @@ fn universal_lines(text: &str) -> impl Iterator<Item = &str> {
         rest = Some(tail.strip_prefix("\r\n").unwrap_or(&tail[1..]));
         Some(line)
     })
+}
+
+/// Without blanks at either end, as Python's `str.strip()`.
+pub(crate) fn strip(text: &str) -> &str {
+    text.trim_matches(is_blank)
+}
+
+/// Python counts four separators of ASCII among the blanks that Unicode does not
+/// (`str.isspace`).
+fn is_blank(letter: char) -> bool {
+    letter.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&letter)
 }
 
 #[derive(Default)]
@@ -88,7 +99,7 @@ impl Reader {
         if line.starts_with([' ', '\t']) {
             let open = self.open.as_mut().ok_or(Syntax::Continuation)?;
             open.value.push('\n');
-            open.value.push_str(line.trim_start());
+            open.value.push_str(line.trim_start_matches(is_blank));
             return Ok(());
         }
         self.flush();
@@ -104,12 +115,12 @@ impl Reader {
             return Ok(());
         }
         let at = line.find([':', '=']).ok_or(Syntax::NoAssignment)?;
-        let key = line[..at].trim();
+        let key = strip(&line[..at]);
         if key.is_empty() {
             return Err(Syntax::EmptyKey);
         }
         let group = self.group.clone().ok_or(Syntax::NoSection)?;
-        let value = unquote(line[at + 1..].trim()).to_owned();
+        let value = unquote(strip(&line[at + 1..])).to_owned();
         self.open = Some(Assignment { group, key: key.to_owned(), value, line: number });
         Ok(())
     }

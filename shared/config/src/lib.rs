@@ -20,7 +20,7 @@ mod value;
 
 pub use config::{Config, FileError, Place, ValueError};
 pub use ini::Syntax;
-pub use options::{Kind, OptionDef};
+pub use options::{Item, Kind, OptionDef};
 pub use read::Reader;
 pub use settings::{Settings, Unsafe};
 pub use value::{BadValue, Value};

@@ -3,8 +3,10 @@
 //! Leaves to its caller where the text came from. An error says what is wrong in oslo.config's
 //! words where it has any.
 
-use crate::options::Kind;
+use crate::ini::strip;
+use crate::options::{Item, Kind};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// A value of the type its option has.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +33,7 @@ impl Value {
             Self::Bool(true) => "True".to_owned(),
             Self::Bool(false) => "False".to_owned(),
             Self::Int(number) => number.to_string(),
-            Self::Float(number) => format!("{number:?}"),
+            Self::Float(number) => python_float(*number),
             Self::List(items) => {
                 let items: Vec<String> = items.iter().map(|item| python_repr(item)).collect();
                 format!("[{}]", items.join(", "))
@@ -43,6 +45,25 @@ impl Value {
                 format!("{{{}}}", pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
             }
         }
+    }
+}
+
+/// Python's `repr()` of a number: the shortest digits, with an exponent from 1e16 and below 1e-4.
+fn python_float(number: f64) -> String {
+    let size = number.abs();
+    if !number.is_finite() || size == 0.0 || (1e-4..1e16).contains(&size) {
+        return format!("{number:?}").to_lowercase();
+    }
+    let shown = format!("{number:e}");
+    match shown.split_once('e') {
+        Some((digits, exponent)) => {
+            let (sign, exponent) = match exponent.strip_prefix('-') {
+                Some(exponent) => ('-', exponent),
+                None => ('+', exponent),
+            };
+            format!("{digits}e{sign}{exponent:0>2}")
+        }
+        None => shown,
     }
 }
 
@@ -80,6 +101,15 @@ pub enum BadValue {
     /// Over the greatest value.
     #[error("Should be less than or equal to {0}")]
     High(i128),
+    /// Under the least value of a number that need not be whole.
+    #[error("Should be greater than or equal to {0}")]
+    Few(String),
+    /// Over the greatest value of such a number.
+    #[error("Should be less than or equal to {0}")]
+    Many(String),
+    /// Neither an address nor a name.
+    #[error("{0} is not a valid host address")]
+    Host(String),
     /// Not among the choices.
     #[error("Valid values are [{choices}], but found '{found}'")]
     Choice {
@@ -116,20 +146,27 @@ pub enum BadValue {
 pub(crate) fn convert(kind: Kind, text: &str) -> Result<Option<Value>, BadValue> {
     match kind {
         Kind::Text => Ok(Some(Value::Text(text.to_owned()))),
-        Kind::Choice(choices) => choice(choices, text).map(Some),
+        Kind::Choice(choices) => choice(choices, choices.contains(&text), text).map(Some),
+        Kind::ChoiceAnyCase(choices) => {
+            let lower = text.to_lowercase();
+            let known = choices.iter().any(|choice| choice.to_lowercase() == lower);
+            choice(choices, known, text).map(Some)
+        }
+        Kind::Host => Ok(Some(Value::Text(host(text)?.to_owned()))),
         Kind::Bool => boolean(text).map(Some),
         Kind::Int { least, most } => integer(text, least, most),
-        Kind::Float => float(text),
+        Kind::Float { least, most } => float(text, least, most),
         Kind::List => Ok(Some(Value::List(plain_list(text)))),
-        Kind::Bracketed => bracketed_list(text).map(Some),
+        Kind::Numbers => list(strip(text).trim_end_matches(','), number_item).map(Some),
+        Kind::Bracketed(of) => bracketed_list(of, text).map(Some),
         Kind::Dict => dict(text).map(Some),
         // The lines of a repeated option are joined by the caller; one line is a list of one.
         Kind::Lines => Ok(Some(Value::List(vec![text.to_owned()]))),
     }
 }
 
-fn choice(choices: &[&str], text: &str) -> Result<Value, BadValue> {
-    if choices.contains(&text) {
+fn choice(choices: &[&str], is_known: bool, text: &str) -> Result<Value, BadValue> {
+    if is_known {
         return Ok(Value::Text(text.to_owned()));
     }
     Err(BadValue::Choice { choices: choices.join(", "), found: text.to_owned() })
@@ -144,7 +181,7 @@ fn boolean(text: &str) -> Result<Value, BadValue> {
 }
 
 fn integer(text: &str, least: Option<i128>, most: Option<i128>) -> Result<Option<Value>, BadValue> {
-    let trimmed = text.trim();
+    let trimmed = strip(text);
     if trimmed.is_empty() {
         return Ok(None);
     }
@@ -169,61 +206,126 @@ fn python_int(text: &str) -> Option<i128> {
     text.replace('_', "").parse().ok()
 }
 
-fn float(text: &str) -> Result<Option<Value>, BadValue> {
-    let trimmed = text.trim();
+fn float(text: &str, least: Option<f64>, most: Option<f64>) -> Result<Option<Value>, BadValue> {
+    let trimmed = strip(text);
     if trimmed.is_empty() {
         return Ok(None);
     }
-    let number = trimmed.parse().map_err(|_| BadValue::Number(text.to_owned()))?;
+    let bad = || BadValue::Number(text.to_owned());
+    let number: f64 = if has_underscores_between_digits(trimmed) {
+        trimmed.replace('_', "").parse().map_err(|_| bad())?
+    } else {
+        return Err(bad());
+    };
+    if let Some(least) = least.filter(|least| number < *least) {
+        return Err(BadValue::Few(least.to_string()));
+    }
+    if let Some(most) = most.filter(|most| number > *most) {
+        return Err(BadValue::Many(most.to_string()));
+    }
     Ok(Some(Value::Float(number)))
 }
 
+/// Python takes an underscore between two digits, and nowhere else.
+fn has_underscores_between_digits(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    (0..bytes.len())
+        .filter(|at| bytes[*at] == b'_')
+        .all(|at| digit(at.checked_sub(1)) && digit(Some(at + 1)))
+}
+
 fn plain_list(text: &str) -> Vec<String> {
-    let text = text.trim().trim_end_matches(',');
+    let text = strip(text).trim_end_matches(',');
     if text.is_empty() {
         return Vec::new();
     }
-    text.split(',').map(|item| item.trim().to_owned()).collect()
+    text.split(',').map(|item| strip(item).to_owned()).collect()
 }
 
-/// `[a,"b,c"]`: an item that opens a quote goes on over commas until the quote is closed
-/// (`types.List.__call__`).
-fn bracketed_list(text: &str) -> Result<Value, BadValue> {
-    let text = text.trim().trim_end_matches(',');
+/// `[a,b]` of items of one kind.
+fn bracketed_list(of: Item, text: &str) -> Result<Value, BadValue> {
+    let text = strip(text).trim_end_matches(',');
     let inner = text.strip_prefix('[').ok_or(BadValue::BracketStart)?;
     let inner = inner.strip_suffix(']').ok_or(BadValue::BracketEnd)?;
-    if inner.is_empty() {
+    match of {
+        Item::Quoted => list(inner, |item| quoted_item(item).map(str::to_owned)),
+        Item::Choice(choices) => list(inner, |item| {
+            choice(choices, choices.contains(&item), item).map(|_| item.to_owned())
+        }),
+        Item::Host => list(inner, |item| host(item).map(str::to_owned)),
+        Item::Port => list(inner, |item| match integer(item, Some(1), Some(65_535))? {
+            Some(Value::Int(port)) => Ok(port.to_string()),
+            _ => Ok(String::new()),
+        }),
+    }
+}
+
+/// Splits at commas. An item that is none goes on over the next comma, up to the end
+/// (`types.List.__call__`).
+fn list(text: &str, item: impl Fn(&str) -> Result<String, BadValue>) -> Result<Value, BadValue> {
+    if text.is_empty() {
         return Ok(Value::List(Vec::new()));
     }
     let mut items = Vec::new();
-    let mut open: Option<String> = None;
-    for part in inner.split(',') {
+    let mut open: Option<(String, BadValue)> = None;
+    for part in text.split(',') {
         let candidate = match open.take() {
-            Some(begun) => begun + "," + part,
+            Some((begun, _)) => begun + "," + part,
             None => part.to_owned(),
         };
-        match quoted_item(candidate.trim()) {
-            Some(item) => items.push(item.to_owned()),
-            None => open = Some(candidate),
+        match item(strip(&candidate)) {
+            Ok(item) => items.push(item),
+            Err(fault) => open = Some((candidate, fault)),
         }
     }
     match open {
         None => Ok(Value::List(items)),
-        Some(begun) => Err(BadValue::Quote(begun.trim().to_owned())),
+        Some((_, fault)) => Err(fault),
     }
 }
 
-fn quoted_item(item: &str) -> Option<&str> {
+fn quoted_item(item: &str) -> Result<&str, BadValue> {
     match item.chars().next() {
-        Some(quote @ ('"' | '\'')) => item[1..].strip_suffix(quote),
-        _ => Some(item),
+        Some(quote @ ('"' | '\'')) => {
+            item[1..].strip_suffix(quote).ok_or_else(|| BadValue::Quote(item.to_owned()))
+        }
+        _ => Ok(item),
     }
+}
+
+fn number_item(item: &str) -> Result<String, BadValue> {
+    match integer(item, None, None)? {
+        Some(Value::Int(number)) => Ok(number.to_string()),
+        _ => Ok(String::new()),
+    }
+}
+
+/// An IP address, or a name by RFC 1123 without its last dot (`types.HostAddress`).
+fn host(text: &str) -> Result<&str, BadValue> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(text);
+    }
+    let bad = || BadValue::Host(text.to_owned());
+    if text.is_empty() || text.chars().count() > 253 {
+        return Err(bad());
+    }
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let top = name.rsplit('.').next().unwrap_or_default();
+    let has_letter = top.bytes().any(|byte| byte.is_ascii_alphabetic() || byte == b'-');
+    if has_letter && name.split('.').all(is_label) { Ok(name) } else { Err(bad()) }
 }
 
 /// `a:b,c:d`; a part without a colon is joined to the next one, as in `types.Dict.__call__`.
 fn dict(text: &str) -> Result<Value, BadValue> {
     let mut pairs = BTreeMap::new();
-    let text = text.trim();
+    let text = strip(text);
     if text.is_empty() {
         return Ok(Value::Dict(pairs));
     }
@@ -237,14 +339,14 @@ fn dict(text: &str) -> Result<Value, BadValue> {
             open = Some(candidate);
             continue;
         };
-        let key = key.trim().to_owned();
+        let key = strip(key).to_owned();
         if key.is_empty() {
             return Err(BadValue::PairName);
         }
         if pairs.contains_key(&key) {
             return Err(BadValue::PairTwice(key));
         }
-        pairs.insert(key, value.trim().to_owned());
+        pairs.insert(key, strip(value).to_owned());
     }
     if open.is_some() { Err(BadValue::Pair) } else { Ok(Value::Dict(pairs)) }
 }
@@ -331,15 +433,15 @@ mod tests {
 
     #[test]
     fn reads_lists_in_brackets() {
-        check(Kind::Bracketed, "[a,b]", list(&["a", "b"]));
-        check(Kind::Bracketed, "[\"a,b\",c]", list(&["a,b", "c"]));
-        check(Kind::Bracketed, "[ ]", list(&[""]));
-        check(Kind::Bracketed, "[]", list(&[]));
-        check(Kind::Bracketed, "[a,]", list(&["a", ""]));
-        check(Kind::Bracketed, "[a],", list(&["a"]));
-        check(Kind::Bracketed, "a", Err(BadValue::BracketStart));
-        check(Kind::Bracketed, "[a", Err(BadValue::BracketEnd));
-        check(Kind::Bracketed, "[\"a]", Err(BadValue::Quote("\"a".to_owned())));
+        check(Kind::Bracketed(Item::Quoted), "[a,b]", list(&["a", "b"]));
+        check(Kind::Bracketed(Item::Quoted), "[\"a,b\",c]", list(&["a,b", "c"]));
+        check(Kind::Bracketed(Item::Quoted), "[ ]", list(&[""]));
+        check(Kind::Bracketed(Item::Quoted), "[]", list(&[]));
+        check(Kind::Bracketed(Item::Quoted), "[a,]", list(&["a", ""]));
+        check(Kind::Bracketed(Item::Quoted), "[a],", list(&["a"]));
+        check(Kind::Bracketed(Item::Quoted), "a", Err(BadValue::BracketStart));
+        check(Kind::Bracketed(Item::Quoted), "[a", Err(BadValue::BracketEnd));
+        check(Kind::Bracketed(Item::Quoted), "[\"a]", Err(BadValue::Quote("\"a".to_owned())));
     }
 
     #[test]

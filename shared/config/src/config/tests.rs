@@ -54,9 +54,13 @@ fn fills_in_references() {
     let with = |value: &str| format!("[DEFAULT]\npublic_endpoint={value}\nlog_dir=/var/log\n");
     check(&[&with("$log_dir/x")], ENDPOINT, text("/var/log/x"));
     check(&[&with("${log_dir}x")], ENDPOINT, text("/var/logx"));
-    check(&[&with("$DEFAULT.log_dir")], ENDPOINT, text("/var/log"));
+    check(
+        &[&with("$DEFAULT.log_dir")],
+        ENDPOINT,
+        Err("0.conf:2: [DEFAULT] public_endpoint: no such option: $DEFAULT.log_dir"),
+    );
     check(&[&with("${paste_deploy.flavor}-$debug")], ENDPOINT, text("-False"));
-    check(&[&with("$wakeup_time/$disabled_notifications")], ENDPOINT, text("300/"));
+    check(&[&with("$wakeup_time/$disabled_notifications")], ENDPOINT, text("300/[]"));
     check(&[&with("${wsgi.task_pool_threads}$$\\$")], ENDPOINT, text("16$$"));
     check(&[&with("${image_format.vmdk_allowed_types}")], ENDPOINT, {
         text("['streamOptimized', 'monolithicSparse']")

@@ -3,7 +3,29 @@
 //!
 //! A table and nothing else; [`super`] says how it is used.
 
-use super::{INT, Kind, OptionDef, opt};
+use super::{FLOAT, FLOAT_FROM_0, INT, Kind, OptionDef, opt};
+
+const DEFAULT_LOG_LEVELS: &str = "\
+    amqp=WARN,\
+    boto=WARN,\
+    sqlalchemy=WARN,\
+    suds=INFO,\
+    oslo.messaging=INFO,\
+    oslo_messaging=INFO,\
+    iso8601=WARN,\
+    requests.packages.urllib3.connectionpool=WARN,\
+    urllib3.connectionpool=WARN,\
+    websocket=WARN,\
+    requests.packages.urllib3.util.retry=WARN,\
+    urllib3.util.retry=WARN,\
+    keystonemiddleware=WARN,\
+    routes.middleware=WARN,\
+    stevedore=WARN,\
+    taskflow=WARN,\
+    keystoneauth=WARN,\
+    oslo.cache=INFO,\
+    oslo_policy=INFO,\
+    dogpile.core.dogpile=INFO";
 
 pub(super) const OPTIONS: &[OptionDef] = &[
     opt("database", "asyncio_connection", Kind::Text, None),
@@ -11,7 +33,7 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     opt("database", "backend", Kind::Text, Some("sqlalchemy")),
     opt("database", "connection", Kind::Text, None),
     opt("database", "connection_debug", Kind::Int { least: Some(0), most: Some(100) }, Some("0")),
-    opt("database", "connection_parameters", Kind::Text, None),
+    opt("database", "connection_parameters", Kind::Text, Some("")),
     opt("database", "connection_recycle_time", INT, Some("3600")),
     opt("database", "connection_trace", Kind::Bool, Some("False")),
     opt("database", "db_inc_retry_interval", Kind::Bool, Some("True")),
@@ -43,12 +65,19 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     opt("oslo_policy", "remote_ssl_client_crt_file", Kind::Text, None),
     opt("oslo_policy", "remote_ssl_client_key_file", Kind::Text, None),
     opt("oslo_policy", "remote_ssl_verify_server_crt", Kind::Bool, Some("False")),
-    opt("oslo_policy", "remote_timeout", Kind::Float, Some("60")),
+    opt("oslo_policy", "remote_timeout", FLOAT_FROM_0, Some("60")),
     opt("oslo_messaging_notifications", "driver", Kind::Lines, None),
     opt("oslo_messaging_notifications", "retry", INT, Some("-1")),
     opt("oslo_messaging_notifications", "topics", Kind::List, Some("notifications")),
     opt("oslo_messaging_notifications", "transport_url", Kind::Text, None),
     opt("oslo_middleware", "enable_proxy_headers_parsing", Kind::Bool, Some("False")),
+    opt("oslo_middleware", "max_request_body_size", INT, Some("114688")),
+    opt("oslo_reports", "file_event_handler", Kind::Text, None),
+    opt("oslo_reports", "file_event_handler_interval", INT, Some("1")),
+    opt("oslo_reports", "log_dir", Kind::Text, None),
+    opt("profiler_jaeger", "process_tags", Kind::Dict, Some("")),
+    opt("profiler_jaeger", "service_name_prefix", Kind::Text, None),
+    opt("profiler_otlp", "service_name_prefix", Kind::Text, None),
     opt("cors", "allow_credentials", Kind::Bool, Some("True")),
     // Glance has defaults of its own here (`glance/common/config.py`,
     // `set_cors_middleware_defaults`).
@@ -74,12 +103,12 @@ pub(super) const OPTIONS: &[OptionDef] = &[
         ),
     ),
     opt("cors", "max_age", INT, Some("3600")),
-    opt("healthcheck", "allowed_source_ranges", Kind::List, None),
-    opt("healthcheck", "backends", Kind::List, None),
+    opt("healthcheck", "allowed_source_ranges", Kind::List, Some("")),
+    opt("healthcheck", "backends", Kind::List, Some("")),
     opt("healthcheck", "detailed", Kind::Bool, Some("False")),
     opt("healthcheck", "disable_by_file_path", Kind::Text, None),
-    opt("healthcheck", "disable_by_file_paths", Kind::List, None),
-    opt("healthcheck", "enable_by_file_paths", Kind::List, None),
+    opt("healthcheck", "disable_by_file_paths", Kind::List, Some("")),
+    opt("healthcheck", "enable_by_file_paths", Kind::List, Some("")),
     opt("healthcheck", "ignore_proxied_requests", Kind::Bool, Some("False")),
     opt("oslo_concurrency", "disable_process_locking", Kind::Bool, Some("False")),
     opt("oslo_concurrency", "lock_path", Kind::Text, None),
@@ -88,7 +117,7 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     opt("oslo_limit", "certfile", Kind::Text, None),
     opt("oslo_limit", "collect_timing", Kind::Bool, Some("False")),
     opt("oslo_limit", "connect_retries", INT, None),
-    opt("oslo_limit", "connect_retry_delay", Kind::Float, None),
+    opt("oslo_limit", "connect_retry_delay", FLOAT, None),
     opt("oslo_limit", "default_domain_id", Kind::Text, None),
     opt("oslo_limit", "default_domain_name", Kind::Text, None),
     opt("oslo_limit", "domain_id", Kind::Text, None),
@@ -114,18 +143,18 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     opt("oslo_limit", "project_id", Kind::Text, None).was(&[("oslo_limit", "tenant_id")]),
     opt("oslo_limit", "project_name", Kind::Text, None).was(&[("oslo_limit", "tenant_name")]),
     opt("oslo_limit", "region_name", Kind::Text, None),
-    opt("oslo_limit", "retriable_status_codes", Kind::List, None),
+    opt("oslo_limit", "retriable_status_codes", Kind::Numbers, None),
     opt("oslo_limit", "service_name", Kind::Text, None),
     opt("oslo_limit", "service_type", Kind::Text, None),
     opt("oslo_limit", "split_loggers", Kind::Bool, Some("False")),
     opt("oslo_limit", "status_code_retries", INT, None),
-    opt("oslo_limit", "status_code_retry_delay", Kind::Float, None),
+    opt("oslo_limit", "status_code_retry_delay", FLOAT, None),
     opt("oslo_limit", "system_scope", Kind::Text, None),
     opt("oslo_limit", "tenant_id", Kind::Text, None),
     opt("oslo_limit", "tenant_name", Kind::Text, None),
-    opt("oslo_limit", "timeout", Kind::Float, None),
+    opt("oslo_limit", "timeout", FLOAT, None),
     opt("oslo_limit", "tls_ciphers", Kind::Text, None),
-    opt("oslo_limit", "tls_min_version", Kind::Choice(&["None", "1.2", "1.3"]), None),
+    opt("oslo_limit", "tls_min_version", Kind::Choice(&["1.2", "1.3"]), None),
     opt("oslo_limit", "trust_id", Kind::Text, None),
     opt("oslo_limit", "user_domain_id", Kind::Text, None),
     opt("oslo_limit", "user_domain_name", Kind::Text, None),
@@ -159,7 +188,7 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     opt(
         "keystone_authtoken",
         "memcache_security_strategy",
-        Kind::Choice(&["None", "MAC", "ENCRYPT"]),
+        Kind::ChoiceAnyCase(&["None", "MAC", "ENCRYPT"]),
         Some("None"),
     ),
     opt("keystone_authtoken", "memcache_tls_allowed_ciphers", Kind::Text, None),
@@ -208,12 +237,12 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     opt("profiler", "filter_error_trace", Kind::Bool, Some("False")),
     opt("profiler", "hmac_keys", Kind::Text, Some("SECRET_KEY")),
     opt("profiler", "sentinel_service_name", Kind::Text, Some("mymaster")),
-    opt("profiler", "socket_timeout", Kind::Float, Some("0.1")),
+    opt("profiler", "socket_timeout", FLOAT, Some("0.1")),
     opt("profiler", "trace_requests", Kind::Bool, Some("False")),
     opt("profiler", "trace_sqlalchemy", Kind::Bool, Some("False")),
     opt("DEFAULT", "control_exchange", Kind::Text, Some("openstack")),
     opt("DEFAULT", "debug", Kind::Bool, Some("False")),
-    opt("DEFAULT", "default_log_levels", Kind::List, None),
+    opt("DEFAULT", "default_log_levels", Kind::List, Some(DEFAULT_LOG_LEVELS)),
     opt("DEFAULT", "executor_thread_pool_size", INT, Some("64"))
         .was(&[("DEFAULT", "rpc_thread_pool_size")]),
     opt("DEFAULT", "fatal_deprecations", Kind::Bool, Some("False")),
@@ -225,9 +254,18 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     opt("DEFAULT", "log_file", Kind::Text, None).was(&[("DEFAULT", "logfile")]),
     opt("DEFAULT", "log_color", Kind::Bool, Some("False")),
     opt("DEFAULT", "log_rotate_interval", INT, Some("1")),
-    // Choices whose case does not count.
-    opt("DEFAULT", "log_rotate_interval_type", Kind::Text, Some("days")),
-    opt("DEFAULT", "log_rotation_type", Kind::Choice(&["interval", "size", "none"]), Some("none")),
+    opt(
+        "DEFAULT",
+        "log_rotate_interval_type",
+        Kind::ChoiceAnyCase(&["Seconds", "Minutes", "Hours", "Days", "Weekday", "Midnight"]),
+        Some("days"),
+    ),
+    opt(
+        "DEFAULT",
+        "log_rotation_type",
+        Kind::ChoiceAnyCase(&["interval", "size", "none"]),
+        Some("none"),
+    ),
     opt(
         "DEFAULT",
         "logging_context_format_string",
@@ -269,7 +307,7 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     opt(
         "DEFAULT",
         "rate_limit_except_level",
-        Kind::Choice(&["CRITICAL", "ERROR", "INFO", "WARNING", "DEBUG"]),
+        Kind::Choice(&["CRITICAL", "ERROR", "INFO", "WARNING", "DEBUG", ""]),
         Some("CRITICAL"),
     ),
     opt("DEFAULT", "rate_limit_interval", INT, Some("0")),

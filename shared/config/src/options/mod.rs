@@ -7,14 +7,20 @@
 
 mod glance;
 mod libraries;
+mod messaging;
+mod retired;
 
 /// The type of an option (`oslo_config/types.py`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// Text taken as it is.
     Text,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of these words in capitals or not.
+    ChoiceAnyCase(&'static [&'static str]),
+    /// An address or a name of a machine.
+    Host,
     /// A switch.
     Bool,
     /// A whole number within bounds, both included.
@@ -24,16 +30,36 @@ pub enum Kind {
         /// The greatest value.
         most: Option<i128>,
     },
-    /// A number.
-    Float,
+    /// A number within bounds, both included.
+    Float {
+        /// The least value.
+        least: Option<f64>,
+        /// The greatest value.
+        most: Option<f64>,
+    },
     /// `a,b,c`.
     List,
-    /// `[a,"b,c"]`.
-    Bracketed,
+    /// `1,2,3`: whole numbers; an item may be empty.
+    Numbers,
+    /// `[a,b,c]`.
+    Bracketed(Item),
     /// `name:value,name:value`.
     Dict,
     /// An option that may be repeated; every line counts (`MultiStrOpt`).
     Lines,
+}
+
+/// What a list in brackets holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Item {
+    /// Text, in quotes or not; in quotes it may hold commas.
+    Quoted,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// An address or a name of a machine.
+    Host,
+    /// 1 to 65,535, or nothing.
+    Port,
 }
 
 /// One option.
@@ -54,6 +80,8 @@ pub struct OptionDef {
 const INT: Kind = Kind::Int { least: None, most: None };
 const FROM_0: Kind = Kind::Int { least: Some(0), most: None };
 const FROM_1: Kind = Kind::Int { least: Some(1), most: None };
+const FLOAT: Kind = Kind::Float { least: None, most: None };
+const FLOAT_FROM_0: Kind = Kind::Float { least: Some(0.0), most: None };
 const PORT: Kind = Kind::Int { least: Some(0), most: Some(65_535) };
 
 const fn opt(
@@ -123,7 +151,9 @@ const HONOURED: &[(&str, &str)] = &[
 
 /// Every option known here.
 pub fn all() -> impl Iterator<Item = &'static OptionDef> {
-    glance::OPTIONS.iter().chain(libraries::OPTIONS)
+    [glance::OPTIONS, libraries::OPTIONS, messaging::OPTIONS, retired::OPTIONS]
+        .into_iter()
+        .flatten()
 }
 
 /// The option of that section and name, older names not considered.

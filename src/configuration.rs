@@ -211,6 +211,7 @@ impl Configuration {
             hashing_algorithm: settings.hashing_algorithm,
             show_image_direct_url: settings.show_image_direct_url,
             show_multiple_locations: settings.show_multiple_locations,
+            task_time_to_live_hours: settings.task_time_to_live_hours,
             // Import methods: none is announced until imports exist.
             ..ApiOptions::default()
         }

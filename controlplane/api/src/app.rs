@@ -16,7 +16,7 @@ use crate::edge::Edge;
 use crate::json;
 use crate::metadefs::documents::Documents;
 use crate::options::ApiOptions;
-use crate::schema::{document, validate};
+use crate::schema::{document, resources, validate};
 
 /// The API's state: one per process.
 #[derive(Debug)]
@@ -37,6 +37,9 @@ pub(crate) struct Schemas {
     pub(crate) image_bytes: Bytes,
     /// `/v2/schemas/images`, rendered.
     pub(crate) images_bytes: Bytes,
+    /// `/v2/schemas/member`, `members`, `task` and `tasks`, rendered.
+    pub(crate) resources: [Bytes; 4],
+    task: Value,
     /// Those of metadata definitions.
     pub(crate) metadefs: Documents,
 }
@@ -95,7 +98,20 @@ impl Schemas {
         let image = document::image(options);
         let image_bytes = json::write(&image).into();
         let images_bytes = json::write(&document::images(options)).into();
-        Self { image, image_bytes, images_bytes, metadefs: Documents::new() }
+        let resources = [
+            resources::member(),
+            resources::list("members", resources::member()),
+            resources::task(),
+            resources::list("tasks", resources::listed_task()),
+        ];
+        Self {
+            image,
+            image_bytes,
+            images_bytes,
+            resources: resources.map(|document| json::write(&document).into()),
+            task: resources::sent_task(),
+            metadefs: Documents::new(),
+        }
     }
 
     /// Checks an image against its schema; the error is Glance's whole text
@@ -103,5 +119,11 @@ impl Schemas {
     pub(crate) fn check_image(&self, image: &Value) -> Result<(), String> {
         validate::validate(&self.image, image)
             .map_err(|text| format!("Provided object does not match schema 'image': {text}"))
+    }
+
+    /// Checks a new task likewise.
+    pub(crate) fn check_task(&self, task: &Value) -> Result<(), String> {
+        validate::validate(&self.task, task)
+            .map_err(|text| format!("Provided object does not match schema 'task': {text}"))
     }
 }

@@ -8,6 +8,7 @@
 mod identity;
 mod images;
 mod metadefs;
+mod tasks;
 
 use axum::response::{IntoResponse, Response};
 use controlplane_db::{
@@ -27,6 +28,7 @@ pub(crate) use metadefs::{
     from_add, from_change, from_namespace_add, from_namespace_change, from_namespace_list,
     from_namespace_remove, from_remove, from_tag_list,
 };
+pub(crate) use tasks::from_task_list;
 
 /// A refused request.
 #[derive(Clone, Debug)]

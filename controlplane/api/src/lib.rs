@@ -7,10 +7,12 @@
 //! refusal is picked in `error` and nowhere else; no input makes a handler panic.
 
 mod app;
+mod cache;
 mod caller;
 pub mod edge;
 mod error;
 mod images;
+mod info;
 mod json;
 mod metadefs;
 mod options;
@@ -19,6 +21,7 @@ mod respond;
 mod router;
 mod schema;
 mod schemas;
+mod tasks;
 pub mod upload;
 mod versions;
 

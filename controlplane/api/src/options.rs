@@ -38,6 +38,8 @@ pub struct ApiOptions {
     pub show_multiple_locations: bool,
     /// Import methods announced at image creation; none: the header is left out.
     pub enabled_import_methods: Vec<String>,
+    /// `[task] task_time_to_live`: how long a task is kept after its end, in hours.
+    pub task_time_to_live_hours: i64,
 }
 
 impl Default for ApiOptions {
@@ -72,6 +74,7 @@ impl Default for ApiOptions {
             // `glance-direct`, `web-download` and `copy-image` are Glance's default; none of them
             // is offered until imports exist here.
             enabled_import_methods: Vec::new(),
+            task_time_to_live_hours: 48,
         }
     }
 }

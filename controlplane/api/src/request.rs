@@ -3,7 +3,9 @@
 //! Invariant: a body is read with a bound, whatever its headers say.
 
 use axum::body::Body;
+use axum::extract::Request;
 use glint_image::{RequestId, limits};
+use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
@@ -75,6 +77,17 @@ pub(crate) fn expect_no_body(
         return Err(Refusal::bad_request("A body is not expected with this request."));
     }
     Ok(())
+}
+
+/// Takes the head of a request; refuses a body where Glance reads one and then fails over it with
+/// 500, what is no JSON in the words for that.
+pub(crate) async fn read_no_body(request: Request) -> Result<Parts, Refusal> {
+    let (head, body) = request.into_parts();
+    if has_body(&head.method, &head.headers, &body) {
+        read_json(&head.method, &head.headers, body).await?;
+        return Err(Refusal::bad_request("A body is not expected with this request."));
+    }
+    Ok(head)
 }
 
 /// The body as JSON: an object or an array (`JSONRequestDeserializer.from_json`).

@@ -22,7 +22,7 @@ use crate::error::{Refusal, shape_for};
 use crate::options::ApiOptions;
 use crate::request::{self, REQUEST_ID_HEADER};
 use crate::versions::{self, Negotiated};
-use crate::{images, metadefs, schemas, upload};
+use crate::{cache, images, info, metadefs, schemas, tasks, upload};
 
 /// The API as a service: the data planes' relayed requests in, responses out.
 ///
@@ -60,6 +60,8 @@ fn routes(app: Arc<App>) -> Router {
             "/v2/images/{image_id}/file",
             only("GET, PUT", get(upload::relayed_download).put(upload::relayed_upload)),
         )
+        .route("/v2/images/{image_id}/import", only("POST", post(images::import::import)))
+        .route("/v2/images/{image_id}/stage", only("PUT", put(images::import::stage)))
         .route(
             "/v2/images/{image_id}/actions/deactivate",
             only("POST", post(images::actions::deactivate)),
@@ -87,9 +89,23 @@ fn routes(app: Arc<App>) -> Router {
         )
         .route("/v2/schemas/image", only("GET", get(schemas::image)))
         .route("/v2/schemas/images", only("GET", get(schemas::images)))
+        .merge(resource_schemas())
+        .merge(tasks::routes())
+        .merge(info::routes())
+        .merge(cache::routes())
         .merge(metadefs::routes())
         .fallback(no_such_path)
         .with_state(app)
+}
+
+/// The schemas of members and tasks.
+fn resource_schemas() -> Router<Arc<App>> {
+    let mut router = Router::new();
+    for (place, name) in schemas::RESOURCES.iter().enumerate() {
+        let show = get(move |app, request| schemas::resource(app, request, place));
+        router = router.route(&format!("/v2/schemas/{name}"), only("GET", show));
+    }
+    router
 }
 
 /// A route that refuses all other methods; HEAD too, which axum would answer as GET.
@@ -111,7 +127,7 @@ pub(crate) fn only(allow: &'static str, methods: MethodRouter<Arc<App>>) -> Meth
 
 /// Where no route leads: 404 for the methods of HTTP, 501 for others (Glance: the rejected verbs of
 /// `glance/api/v2/router.py` and Routes' `HTTPNotImplemented`).
-async fn no_such_path(method: Method) -> Refusal {
+pub(crate) async fn no_such_path(method: Method) -> Refusal {
     match method.as_str() {
         "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "PATCH" => Refusal::no_such_path(),
         other => Refusal::new(Fault::not_implemented(other)),
@@ -212,6 +228,7 @@ impl Passage {
         let mut response = if self.path == "/v2" {
             root(&self.origin().application_url())
         } else {
+            self.request.extensions_mut().insert(request_id.clone());
             let response = route(routes, self.request, &self.path).await;
             match response.extensions().get::<Refusal>() {
                 Some(refusal) => refusal.render(&method, shape),

@@ -27,6 +27,18 @@ pub(crate) async fn images(
     document(&request, &app.schemas.images_bytes)
 }
 
+/// The documents of members and tasks, as their paths end, in the order in which they are kept.
+pub(crate) const RESOURCES: [&str; 4] = ["member", "members", "task", "tasks"];
+
+/// `GET /v2/schemas/…` of the one with this place among [`RESOURCES`]
+pub(crate) async fn resource(
+    State(app): State<Arc<App>>,
+    request: Request,
+    place: usize,
+) -> Result<Response, Refusal> {
+    document(&request, &app.schemas.resources[place])
+}
+
 fn document(request: &Request, bytes: &Bytes) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
     Ok(([(header::CONTENT_TYPE, "application/json")], bytes.clone()).into_response())

@@ -9,9 +9,9 @@
 //! One module per subject: [`images`] (the catalogue), [`members`] (with whom they are shared),
 //! [`uploads`] (who may write an image's bytes), `usage` (how many bytes a project takes),
 //! [`outbox`] (what changed), [`foreign`] (what others changed), [`nodes`] (which data planes may
-//! hold leases), [`reclaims`] (bytes to remove), [`schema`] (the tables), [`pool`] (the way in),
-//! [`upkeep`] (the operators' way in), [`migrations`] (from one revision to another), [`purge`]
-//! (what is long deleted).
+//! hold leases), [`reclaims`] (bytes to remove), [`tasks`], [`schema`] (the tables), [`pool`] (the
+//! way in), [`upkeep`] (the operators' way in), [`migrations`] (from one revision to another),
+//! [`purge`] (what is long deleted).
 
 pub mod error;
 pub mod foreign;
@@ -28,6 +28,7 @@ mod row;
 pub mod schema;
 mod servers;
 mod statement;
+pub mod tasks;
 mod text;
 pub mod upkeep;
 pub mod uploads;
@@ -49,6 +50,7 @@ pub use pool::{ConnectError, Database, DatabaseOptions};
 pub use purge::{PURGED, Purge, PurgeError};
 pub use reclaims::Reclaim;
 pub use statement::Dialect;
+pub use tasks::{TaskColumn, TaskListError, TaskQuery};
 pub use text::utc_now;
 pub use upkeep::Upkeep;
 pub use uploads::{

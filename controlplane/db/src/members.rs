@@ -16,7 +16,7 @@ use time::PrimitiveDateTime;
 use crate::error::{DatabaseError, failure, retried};
 use crate::images::get;
 use crate::images::rows::living;
-use crate::outbox::{Changed, record_change};
+use crate::outbox::{self, Changed};
 use crate::pool::{Database, Row, Tx};
 use crate::text;
 
@@ -111,7 +111,7 @@ impl Database {
         }
         put(&mut tx, image, member, now).await?;
         let added = find(&mut tx, image, member).await?.ok_or_else(lost)?;
-        let changed = record_change(&mut tx, image, false, now).await?;
+        let changed = record(&mut tx, image, false, now).await?;
         tx.commit().await?;
         Ok((added, changed))
     }
@@ -151,7 +151,7 @@ impl Database {
             return Err(MemberChangeError::Gone);
         }
         let updated = find(&mut tx, image, member).await?.ok_or_else(lost)?;
-        let changed = record_change(&mut tx, image, false, now).await?;
+        let changed = record(&mut tx, image, false, now).await?;
         tx.commit().await?;
         Ok((updated, changed))
     }
@@ -192,7 +192,7 @@ impl Database {
         let mut after = before.clone();
         after.members.retain(|old| old != member);
         let restricting = access::restricts(&before, &after);
-        let changed = record_change(&mut tx, image, restricting, now).await?;
+        let changed = record(&mut tx, image, restricting, now).await?;
         tx.commit().await?;
         Ok(changed)
     }
@@ -249,6 +249,18 @@ async fn put(
         .to_owned();
     tx.run(&insert).await?;
     Ok(())
+}
+
+/// Records the change of an image's members, told apart from those that others make.
+async fn record(
+    tx: &mut Tx<'_>,
+    image: ImageId,
+    restricting: bool,
+    now: PrimitiveDateTime,
+) -> Result<Changed, DatabaseError> {
+    let changed = outbox::record_change(tx, image, restricting, now).await?;
+    outbox::stamp_member(tx, changed.seq, now).await?;
+    Ok(changed)
 }
 
 async fn find(

@@ -17,6 +17,7 @@ pub mod patch;
 pub mod policy;
 mod properties;
 pub mod quota;
+pub mod tasks;
 pub mod upload;
 pub mod value;
 

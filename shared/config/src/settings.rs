@@ -40,6 +40,8 @@ pub struct Settings {
     pub show_image_direct_url: bool,
     /// `[DEFAULT] show_multiple_locations`.
     pub show_multiple_locations: bool,
+    /// `[task] task_time_to_live`, in hours.
+    pub task_time_to_live_hours: i64,
     /// `[image_format] disk_formats`.
     pub disk_formats: Vec<String>,
     /// `[image_format] container_formats`.
@@ -95,6 +97,7 @@ impl Settings {
             hashing_algorithm: read.text("DEFAULT", "hashing_algorithm")?.unwrap_or_default(),
             show_image_direct_url: read.switch("DEFAULT", "show_image_direct_url")?,
             show_multiple_locations: read.switch("DEFAULT", "show_multiple_locations")?,
+            task_time_to_live_hours: read.number("task", "task_time_to_live")?.unwrap_or(48),
             disk_formats: read.list("image_format", "disk_formats")?,
             container_formats: read.list("image_format", "container_formats")?,
             filesystem_store_datadir: read

@@ -23,6 +23,9 @@ pub struct Fault {
     /// The text behind the explanation (WebOb's `detail`): positional arguments of Glance's
     /// exceptions end up here.
     pub detail: Option<String>,
+    /// Whether the explanation is the whole message, without the template of the code (WebOb's
+    /// `body_template`).
+    pub verbatim: bool,
 }
 
 /// The shape of a fault's body.
@@ -69,18 +72,23 @@ impl FaultShape {
 impl Fault {
     /// A fault whose message takes the place of the generic explanation.
     pub fn new(status: u16, explanation: impl Into<String>) -> Self {
-        Self { status, explanation: Some(explanation.into()), detail: None }
+        Self { status, explanation: Some(explanation.into()), detail: None, verbatim: false }
     }
 
     /// A fault with the generic explanation of its code.
     #[must_use]
     pub fn bare(status: u16) -> Self {
-        Self { status, explanation: None, detail: None }
+        Self { status, explanation: None, detail: None, verbatim: false }
     }
 
     /// A fault with the generic explanation and a message behind it.
     pub fn detailed(status: u16, detail: impl Into<String>) -> Self {
-        Self { status, explanation: None, detail: Some(detail.into()) }
+        Self { status, explanation: None, detail: Some(detail.into()), verbatim: false }
+    }
+
+    /// A fault whose message is nothing but this text.
+    pub fn verbatim(status: u16, text: impl Into<String>) -> Self {
+        Self { verbatim: true, ..Self::new(status, text) }
     }
 
     /// 405; the caller adds the `Allow` header.
@@ -105,6 +113,7 @@ impl Fault {
                 "The request media type {name} is not supported by this server."
             )),
             detail: Some(detail.into()),
+            verbatim: false,
         }
     }
 
@@ -142,6 +151,9 @@ impl Fault {
     /// The body template of the code filled in: most codes share one, a few bring their own.
     fn message(&self, escape: fn(&str) -> String) -> String {
         let explanation = escape(self.explanation.as_deref().unwrap_or(known(self.status).1));
+        if self.verbatim {
+            return explanation;
+        }
         let detail = escape(self.detail.as_deref().unwrap_or_default());
         match self.status {
             405 | 406 => format!("{explanation} <br /><br />\n{detail}"),
@@ -320,6 +332,23 @@ mod tests {
             r#"{"message": "No image found with ID nope<br /><br />\n\n\n", "code": "404 Not Found", "title": "Not Found"}"#,
         );
         check(&fault, FaultShape::Plain, "404 Not Found\n\nNo image found with ID nope\n\n   ");
+    }
+
+    #[test]
+    fn a_verbatim_text_is_the_whole_message() {
+        let fault = Fault::verbatim(405, "No.");
+        check(&fault, FaultShape::Plain, "405 Method Not Allowed\n\nNo.");
+        check(
+            &fault,
+            FaultShape::Json,
+            r#"{"message": "No.", "code": "405 Method Not Allowed", "title": "Method Not Allowed"}"#,
+        );
+        check(
+            &fault,
+            FaultShape::Html,
+            "<html>\n <head>\n  <title>405 Method Not Allowed</title>\n </head>\n <body>\n  \
+             <h1>405 Method Not Allowed</h1>\n  No.\n </body>\n</html>",
+        );
     }
 
     #[test]

@@ -333,3 +333,7 @@ pub const HEALTH_CHECKS_MAX: usize = 8;
 /// Largest file of metadata definitions that `glance-manage db load_metadefs` reads, in bytes.
 /// Glance's own are under 40 KiB. Larger: logged and passed over.
 pub const METADEF_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Most tasks of one image in the answer that lists them; older ones are left out. Tasks are
+/// forgotten two days after they end.
+pub const IMAGE_TASKS_MAX: u32 = 1_000;

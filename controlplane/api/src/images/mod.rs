@@ -4,6 +4,7 @@ pub(crate) mod actions;
 pub(crate) mod create;
 pub(crate) mod delete;
 mod filter_text;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod query;

@@ -88,6 +88,11 @@ impl Parameters {
         taken.into_iter().map(|(_, value)| value).collect()
     }
 
+    /// All pairs, in order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(found, _)| found == name)
     }
@@ -179,7 +184,7 @@ fn visibility(parameters: &Parameters) -> Result<VisibilityFilter, Refusal> {
     Ok(visibility)
 }
 
-fn read_limit(text: &str) -> Result<u32, Refusal> {
+pub(crate) fn read_limit(text: &str) -> Result<u32, Refusal> {
     let limit = python_int(text).ok_or_else(|| bad("limit param must be an integer"))?;
     if limit < 0 {
         return Err(bad("limit param must be positive"));

@@ -29,7 +29,7 @@ pub(crate) async fn show(
 }
 
 /// The image of an id as it stands in a path, if there is one and the caller may see it.
-pub(super) async fn find(
+pub(crate) async fn find(
     app: &App,
     caller: &Context,
     shown: &str,
@@ -40,6 +40,6 @@ pub(super) async fn find(
 }
 
 /// The same, refused as by Glance's controllers of members and tags.
-pub(super) async fn lookup(app: &App, caller: &Context, shown: &str) -> Result<Image, Refusal> {
+pub(crate) async fn lookup(app: &App, caller: &Context, shown: &str) -> Result<Image, Refusal> {
     find(app, caller, shown).await?.ok_or_else(|| Refusal::image_not_found(shown))
 }

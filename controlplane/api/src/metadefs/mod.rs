@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Refusal;
-use crate::request::{has_body, read_json};
+use crate::request::read_json;
 use crate::router::only;
 
 /// One namespace.
@@ -145,16 +145,6 @@ async fn enter(
         .ok_or_else(|| absent(name))?;
     caller.metadefs(Some(&namespace)).enforce(action)?;
     Ok((caller, namespace))
-}
-
-/// Refuses a body on a route where Glance reads one and then fails with 500 over it.
-async fn no_body(request: Request) -> Result<Parts, Refusal> {
-    let (head, body) = request.into_parts();
-    if has_body(&head.method, &head.headers, &body) {
-        read_json(&head.method, &head.headers, body).await?;
-        return Err(Refusal::bad_request("A body is not expected with this request."));
-    }
-    Ok(head)
 }
 
 /// 204, with WebOb's content type.

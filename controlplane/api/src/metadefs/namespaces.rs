@@ -12,14 +12,14 @@ use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::{enter, no_body, no_content, query, read, view};
+use super::{enter, no_content, query, read, view};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::edge::Origin;
 use crate::error::{self, Refusal};
 use crate::images::query::urlencode;
 use crate::images::view::respond;
-use crate::request::expect_no_body;
+use crate::request::{expect_no_body, read_no_body};
 
 /// Lists a page of the namespaces the caller may see.
 pub(super) async fn list(
@@ -204,7 +204,7 @@ async fn clear(
     request: Request,
     part: Part,
 ) -> Result<Response, Refusal> {
-    let head = no_body(request).await?;
+    let head = read_no_body(request).await?;
     let absent = Refusal::namespace_not_found;
     let (caller, namespace) =
         enter(&app, &head.extensions, &name, Action::DeleteNamespace, absent).await?;

@@ -11,11 +11,11 @@ use controlplane_domain::metadefs::{Action, Kind, Namespace, Property};
 use http::StatusCode;
 use serde_json::Value;
 
-use super::{enter, no_body, no_content, query, read, view};
+use super::{enter, no_content, query, read, view};
 use crate::app::App;
 use crate::error::{self, Refusal};
 use crate::images::view::respond;
-use crate::request::expect_no_body;
+use crate::request::{expect_no_body, read_no_body};
 
 /// Lists all properties.
 pub(super) async fn list(
@@ -120,7 +120,7 @@ pub(super) async fn delete(
     Path((name, property)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let head = no_body(request).await?;
+    let head = read_no_body(request).await?;
     let absent = Refusal::namespace_not_found;
     let (_, namespace) =
         enter(&app, &head.extensions, &name, Action::RemoveProperty, absent).await?;

@@ -1,5 +1,6 @@
 //! JSON Schema: Glance's documents, and checking bodies against them with Glance's error texts.
 
 pub(crate) mod document;
-mod python;
+pub(crate) mod python;
+pub(crate) mod resources;
 pub(crate) mod validate;

@@ -33,6 +33,12 @@ pub(crate) fn repr(value: &Value) -> String {
 }
 
 /// Python's `repr` of a text.
+/// Python's `str` of a value.
+pub(crate) fn str_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| repr(value), str::to_owned)
+}
+
+/// Python's `repr` of a text.
 pub(crate) fn repr_text(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::with_capacity(text.len() + 2);

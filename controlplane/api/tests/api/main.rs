@@ -9,4 +9,5 @@ mod lists;
 mod members;
 mod metadefs;
 mod paths;
+mod tasks;
 mod uploads;

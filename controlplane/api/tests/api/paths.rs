@@ -179,6 +179,13 @@ async fn schemas_are_documents_of_fixed_length() {
     check("/v2/schemas/image", 4071, image_start, image_end).await;
     let images_start = "{\"name\": \"images\", \"properties\": {\"images\": {\"type\": \"array\", ";
     check("/v2/schemas/images", 4359, images_start, image_end).await;
+    let member_start = "{\"name\": \"member\", \"properties\": {\"member_id\": {\"type\": ";
+    let item_end = "\"schema\": {\"readOnly\": true, \"type\": \"string\"}}}";
+    check("/v2/schemas/member", 678, member_start, item_end).await;
+    let list_end = "\"links\": [{\"rel\": \"describedby\", \"href\": \"{schema}\"}]}";
+    check("/v2/schemas/members", 839, "{\"name\": \"members\", ", list_end).await;
+    check("/v2/schemas/task", 1558, "{\"name\": \"task\", ", item_end).await;
+    check("/v2/schemas/tasks", 1383, "{\"name\": \"tasks\", ", list_end).await;
     let with_body = api.send("GET", "/v2/schemas/image", &[], "{\"a\": 1}").await;
     with_body.check_refused("400 Bad Request", "A body is not expected with this request.\n\n   ");
 }

@@ -1,6 +1,7 @@
 //! Changes that others make on the same database.
 
 use controlplane_db::{Change, Foreign, ImageUpdate};
+use controlplane_domain::members::MembershipStatus;
 use glint_image::{ImageId, Seq, Visibility};
 
 use crate::harness::{Bench, FREE, add_member, at};
@@ -39,6 +40,10 @@ async fn what_is_done_here_is_not_foreign() {
     let update = ImageUpdate { image: &image, from_status: None, unchanged_since: None };
     bench.db.image_update(update, at(3)).await.unwrap();
     bench.db.image_delete(gone, at(4)).await.unwrap();
+    bench.db.member_add(kept, "b", -1, at(5)).await.unwrap();
+    bench.db.member_update(kept, "b", MembershipStatus::Accepted, at(6)).await.unwrap();
+    assert_eq!(adopt(&bench).await, 0);
+    bench.db.member_remove(kept, "b", at(7)).await.unwrap();
     assert_eq!(adopt(&bench).await, 0);
 }
 

@@ -13,4 +13,5 @@ mod migrations;
 mod nodes;
 mod outbox;
 mod schema;
+mod tasks;
 mod uploads;

@@ -147,6 +147,7 @@ const HONOURED: &[(&str, &str)] = &[
     ("image_format", "disk_formats"),
     ("oslo_middleware", "enable_proxy_headers_parsing"),
     ("paste_deploy", "flavor"),
+    ("task", "task_time_to_live"),
 ];
 
 /// Every option known here.

@@ -9,15 +9,12 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 /// A data plane serves, with the control plane's database when that is in this process too.
-pub(crate) fn serving(data: &Data, datadir: &Path, database_url: Option<&str>) {
+pub(crate) fn serving(data: &Data, access: &str, datadir: &Path, database_url: Option<&str>) {
     let bound = data.bound();
-    if !bound.ip().is_loopback() {
-        tracing::warn!("{bound} is not a loopback address and there is no authentication yet");
-    }
     let engines = data.engines();
     let url = url(bound);
     let mut text = format!("Glint {} serves images at {url}\n", env!("CARGO_PKG_VERSION"));
-    text += "  access     no authentication: every caller is administrator\n";
+    text += &format!("  access     {access}\n");
     text += &format!(
         "  engines    sockets {}, disks {} ({})\n",
         engines.runtime, engines.bulk, engines.why
@@ -34,9 +31,10 @@ pub(crate) fn serving(data: &Data, datadir: &Path, database_url: Option<&str>) {
 }
 
 /// A control plane alone.
-pub(crate) fn controlling(link: SocketAddr, database_url: &str) {
+pub(crate) fn controlling(link: SocketAddr, access: &str, database_url: &str) {
     say(&format!(
-        "Glint {} control plane awaits data planes at {link} (UDP)\n  database   {database_url}\n",
+        "Glint {} control plane awaits data planes at {link} (UDP)\n  \
+         access     {access}\n  database   {database_url}\n",
         env!("CARGO_PKG_VERSION")
     ));
 }

@@ -6,7 +6,8 @@
 use crate::cli::{Common, Source};
 use crate::exit::Failure;
 use controlplane_api::{ApiOptions, StorageQuota};
-use glint_config::{Config, Settings, Value};
+use controlplane_server::PolicyFiles;
+use glint_config::{Config, Reader, Settings, Value};
 use glint_image::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_FILES_MAX};
 use std::fs::File;
 use std::io::Read;
@@ -22,6 +23,7 @@ pub(crate) struct Configuration {
     config: Config,
     settings: Settings,
     state_dir: PathBuf,
+    sources: Vec<Source>,
 }
 
 /// Reads everything the command line names.
@@ -31,7 +33,7 @@ pub(crate) fn read(common: &Common) -> Result<Configuration, Failure> {
     let state_dir = std::path::absolute(&common.state_dir).map_err(|error| {
         Failure::configuration(format!("--state-dir {}: {error}", common.state_dir.display()))
     })?;
-    Ok(Configuration { config, settings, state_dir })
+    Ok(Configuration { config, settings, state_dir, sources: common.sources.clone() })
 }
 
 /// What `glint manage` needs of the configuration. What it asks of a service is not looked at.
@@ -74,10 +76,7 @@ fn found(ending: &str, named: bool) -> Vec<Source> {
     if named {
         return Vec::new();
     }
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let mut places: Vec<PathBuf> = Vec::new();
-    places.extend(home.iter().flat_map(|home| [home.join(".glance"), home.clone()]));
-    places.extend(["/etc/glance", "/etc"].map(PathBuf::from));
+    let places = standard_folders();
     let mut found = Vec::new();
     for program in ["glance", "glance-api", "glance-manage"] {
         let paths = places.iter().map(|place| place.join(format!("{program}.{ending}")));
@@ -86,6 +85,15 @@ fn found(ending: &str, named: bool) -> Vec<Source> {
         }));
     }
     found
+}
+
+/// Where every OpenStack service has its files (`cfg.py`, `_get_config_dirs`).
+fn standard_folders() -> Vec<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let mut places: Vec<PathBuf> = Vec::new();
+    places.extend(home.iter().flat_map(|home| [home.join(".glance"), home.clone()]));
+    places.extend(["/etc/glance", "/etc"].map(PathBuf::from));
+    places
 }
 
 fn load(sources: &[Source]) -> Result<Config, Failure> {
@@ -129,7 +137,8 @@ fn directory(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+/// Reads a file of the configuration, of a bounded size.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     let fail = |error| Failure::configuration(format!("cannot read {}: {error}", path.display()));
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(fail)?;
@@ -152,6 +161,54 @@ impl Configuration {
     /// What the files say.
     pub(crate) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The last file that the command line names.
+    pub(crate) fn last_file(&self) -> Option<&Path> {
+        self.sources.iter().rev().find_map(|source| match source {
+            Source::File(path) => Some(path.as_path()),
+            Source::Directory(_) => None,
+        })
+    }
+
+    /// Where further files of the configuration are looked for: the named folders, those of the
+    /// named files from the last to the first, and the folders of every OpenStack service
+    /// (`oslo_config/cfg.py`, `find_file`). Without any configuration nothing is looked for.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        if self.sources.is_empty() {
+            return Vec::new();
+        }
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let mut folders = Vec::new();
+        for source in &self.sources {
+            if let Source::Directory(path) = source {
+                folders.push(absolute(path));
+            }
+        }
+        for source in self.sources.iter().rev() {
+            if let Source::File(path) = source {
+                folders.extend(absolute(path).parent().map(Path::to_owned));
+            }
+        }
+        folders.extend(standard_folders());
+        folders
+    }
+
+    /// The operator's policy files (`[oslo_policy]`).
+    pub(crate) fn policy(&self) -> Result<PolicyFiles, Failure> {
+        let reader = Reader::new(&self.config);
+        let text = |name| reader.text("oslo_policy", name).map_err(Failure::configuration);
+        let defaults = PolicyFiles::default();
+        let dirs = reader.list("oslo_policy", "policy_dirs").map_err(Failure::configuration)?;
+        Ok(PolicyFiles {
+            folders: self.folders(),
+            file: text("policy_file")?.map_or(defaults.file, PathBuf::from),
+            dirs: dirs.into_iter().map(PathBuf::from).collect(),
+            default_rule: text("policy_default_rule")?.unwrap_or(defaults.default_rule),
+            enforce_new_defaults: reader
+                .switch("oslo_policy", "enforce_new_defaults")
+                .map_err(Failure::configuration)?,
+        })
     }
 
     /// Whether `[DEFAULT] debug` asks for detail.

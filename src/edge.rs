@@ -1,5 +1,5 @@
-//! What stands around the API, by the configuration: which filters, in which order, with which
-//! options.
+//! What stands around the API, by the paste file and the configuration: which filters, in which
+//! order, with which options.
 //!
 //! What the filters do is `controlplane_api::edge`'s. Invariant: an option that cannot be used
 //! stops the start and is named.
@@ -7,21 +7,68 @@
 use crate::exit::Failure;
 use controlplane_api::edge::healthcheck::Backend;
 use controlplane_api::edge::{Cors, Edge, Filter, Healthcheck};
+use glint_config::paste::{AppKind, FilterKind, Pipeline};
 use glint_config::{Config, Place, Reader, ValueError};
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The filters of the paste file that Glance ships. `port` is where clients connect.
-pub(crate) fn read(config: &Config, port: u16) -> Result<Edge, Failure> {
+/// Where the health check is asked for.
+const HEALTHCHECK: &str = "/healthcheck";
+
+/// The filters of a pipeline, and the health check in it or beside it. `file` is the paste file's
+/// name, `port` is where clients connect.
+pub(crate) fn read(
+    config: &Config,
+    file: &str,
+    pipeline: &Pipeline,
+    port: u16,
+) -> Result<Edge, Failure> {
     let reader = Reader::new(config);
-    let mut filters = vec![Filter::Cors(cors(&reader).map_err(Failure::configuration)?)];
-    if believes_proxies(&reader).map_err(Failure::configuration)? {
-        filters.push(Filter::ProxyHeaders);
+    let place = Place { file: file.to_owned(), line: 0 };
+    let mut edge = Edge { filters: Vec::new(), healthcheck: None };
+    for mount in &pipeline.beside {
+        if mount.app == AppKind::Healthcheck {
+            if mount.path != HEALTHCHECK {
+                let sentence = format!("{file}: the health check has the path {HEALTHCHECK} only");
+                return Err(Failure::configuration(sentence));
+            }
+            edge.healthcheck = Some(healthcheck(&reader.before(&mount.options, &place), port)?);
+        }
     }
-    filters.extend([Filter::VersionNegotiation, Filter::Context]);
-    let (own, place) = shipped_healthcheck(&reader);
-    let healthcheck = Some(healthcheck(&reader.before(&own, &place), port)?);
-    Ok(Edge { filters, healthcheck })
+    for filter in &pipeline.filters {
+        let own = reader.before(&filter.options, &place);
+        let added = match filter.kind {
+            FilterKind::Cors => Filter::Cors(cors(&own).map_err(Failure::configuration)?),
+            FilterKind::HttpProxyToWsgi => {
+                if !believes_proxies(&own).map_err(Failure::configuration)? {
+                    continue;
+                }
+                Filter::ProxyHeaders
+            }
+            FilterKind::VersionNegotiation => Filter::VersionNegotiation,
+            FilterKind::Gzip => Filter::Gzip,
+            FilterKind::Healthcheck => {
+                edge.healthcheck = Some(healthcheck(&own, port)?);
+                continue;
+            }
+            FilterKind::Context
+            | FilterKind::UnauthenticatedContext
+            | FilterKind::OracleAuth
+            | FilterKind::FakeAuth => Filter::Context,
+            // Request ids are made in any case, traces and cached images never; tokens are the
+            // identity's.
+            FilterKind::RequestId
+            | FilterKind::Osprofiler
+            | FilterKind::AuthToken
+            | FilterKind::Cache
+            | FilterKind::CacheManage => continue,
+        };
+        if added != Filter::Context || !edge.filters.contains(&added) {
+            edge.filters.push(added);
+        }
+    }
+    Ok(edge)
 }
 
 fn cors(read: &Reader<'_>) -> Result<Cors, ValueError> {
@@ -37,18 +84,6 @@ fn cors(read: &Reader<'_>) -> Result<Cors, ValueError> {
 
 fn believes_proxies(read: &Reader<'_>) -> Result<bool, ValueError> {
     read.switch("oslo_middleware", "enable_proxy_headers_parsing")
-}
-
-/// The options that the application has in the paste file Glance ships, where the files say
-/// nothing.
-fn shipped_healthcheck(read: &Reader<'_>) -> (BTreeMap<String, String>, Place) {
-    const SHIPPED: [(&str, &str); 2] = [
-        ("backends", "disable_by_file"),
-        ("disable_by_file_path", "/etc/glance/healthcheck_disable"),
-    ];
-    let unset = SHIPPED.iter().filter(|(name, _)| !read.is_set("healthcheck", name));
-    let own = unset.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    (own, Place { file: "glance-api-paste.ini".to_owned(), line: 0 })
 }
 
 fn healthcheck(read: &Reader<'_>, port: u16) -> Result<Healthcheck, Failure> {
@@ -117,11 +152,18 @@ fn ports(items: &[String]) -> Result<BTreeMap<u16, PathBuf>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::give_way;
+
+    use glint_config::paste::PasteFile;
 
     fn edge(text: &str) -> Result<Edge, String> {
+        let paste = PasteFile::shipped();
         let mut config = Config::new();
         config.add_file("f", text.as_bytes()).map_err(|error| error.to_string())?;
-        read(&config, 9292).map_err(|failure| format!("{failure:?}"))
+        let mut pipeline = paste.pipeline(None).map_err(|error| error.to_string())?;
+        give_way(&mut pipeline, &Reader::new(&config));
+        let read = read(&config, paste.name(), &pipeline, 9292);
+        read.map_err(|failure| format!("{failure:?}"))
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod edge;
 mod exit;
 mod logging;
 mod manage;
+mod pipeline;
 mod planes;
 mod roles;
 mod signals;

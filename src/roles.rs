@@ -7,6 +7,7 @@ use crate::edge;
 use crate::exit::{Failure, Kind};
 use crate::logging;
 use crate::manage;
+use crate::pipeline;
 use crate::planes::{ControlPlane, LEASE, start_data, stop_data};
 use crate::signals::{self, Signals};
 use crate::state::{self, StateDir};
@@ -54,6 +55,7 @@ fn serve(flags: &cli::Serve) -> Result<(), Failure> {
     // The link never leaves the machine and its certificates never leave the process.
     let link_bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let options = control_options(configuration, link_bind, control_proof, bind.port())?;
+    let access = options.identity.description();
     let control = ControlPlane::start(options)?;
     let options = data_options(configuration, bind, control.link_addr(), data_proof)?;
     let data = match start_data(options) {
@@ -63,7 +65,7 @@ fn serve(flags: &cli::Serve) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    banner::serving(&data, &configuration.datadir(), Some(&configuration.database_url()));
+    banner::serving(&data, access, &configuration.datadir(), Some(&configuration.database_url()));
     say_why_it_ends(&ground.signals);
     stop_data(data);
     control.stop();
@@ -77,8 +79,9 @@ fn control(flags: &cli::Control) -> Result<(), Failure> {
     // The data planes of a fleet listen on the port that all of them have configured.
     let port = ground.configuration.bind(None)?.port();
     let options = control_options(&ground.configuration, flags.link_bind, proof, port)?;
+    let access = options.identity.description();
     let control = ControlPlane::start(options)?;
-    banner::controlling(control.link_addr(), &ground.configuration.database_url());
+    banner::controlling(control.link_addr(), access, &ground.configuration.database_url());
     say_why_it_ends(&ground.signals);
     control.stop();
     tracing::info!("ended in order");
@@ -91,7 +94,7 @@ fn data(flags: &cli::Data) -> Result<(), Failure> {
     let bind = configuration.bind(flags.client.bind)?;
     let proof = load(&flags.certificates.link_dir, ca::Role::Data)?;
     let data = start_data(data_options(configuration, bind, flags.link, proof)?)?;
-    banner::serving(&data, &configuration.datadir(), None);
+    banner::serving(&data, "as the control plane decides", &configuration.datadir(), None);
     say_why_it_ends(&ground.signals);
     stop_data(data);
     tracing::info!("ended in order");
@@ -116,13 +119,22 @@ fn control_options(
     credentials: Credentials,
     port: u16,
 ) -> Result<ControlOptions, Failure> {
+    let pipeline::Chosen { file, pipeline, identity } = pipeline::read(configuration)?;
+    if identity.is_unsafe() {
+        tracing::warn!(
+            "{file}: {}; unsafe but for tests, or where no client can come",
+            identity.description()
+        );
+    }
     Ok(ControlOptions {
+        edge: edge::read(configuration.config(), &file, &pipeline, port)?,
+        identity,
+        policy: configuration.policy()?,
         database_url: configuration.database_url(),
         link_bind,
         credentials,
         lease: LEASE,
         api: configuration.api(),
-        edge: edge::read(configuration.config(), port)?,
     })
 }
 

@@ -28,6 +28,6 @@ mod versions;
 pub use app::App;
 pub use controlplane_db::Changed;
 pub use controlplane_domain::quota::StorageQuota;
-pub use controlplane_identity::Identity;
+pub use controlplane_identity::{Identity, Options as IdentityOptions};
 pub use options::ApiOptions;
 pub use router::router;

@@ -5,6 +5,7 @@
 //! if one of them breaks; stopping lets requests under way finish first.
 
 use crate::plane::Plane;
+use crate::policies::{self, PolicyError, PolicyFiles};
 use crate::{catalogue, connections, foreign, reapers, reclaimer};
 use controlplane_api::edge::Edge;
 use controlplane_api::{ApiOptions, App, Identity};
@@ -38,6 +39,10 @@ pub struct ControlOptions {
     pub lease: Duration,
     /// How the API behaves.
     pub api: ApiOptions,
+    /// How callers are told apart.
+    pub identity: Identity,
+    /// The operator's policy files.
+    pub policy: PolicyFiles,
     /// What stands around the API.
     pub edge: Edge,
 }
@@ -54,6 +59,9 @@ pub enum StartError {
     /// The database does not answer.
     #[error("cannot read the database: {0}")]
     Database(#[from] DatabaseError),
+    /// The policy files cannot be used.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The link's socket cannot be opened.
     #[error(transparent)]
     Link(#[from] OpenError),
@@ -76,14 +84,17 @@ impl Control {
     /// # Errors
     /// [`StartError`].
     pub async fn start(options: ControlOptions) -> Result<Self, StartError> {
-        let ControlOptions { database_url, link_bind, credentials, lease, api, edge } = options;
+        let ControlOptions { database_url, link_bind, credentials, lease, .. } = options;
+        let ControlOptions { api, identity, policy, edge, .. } = options;
         let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         if !(1..=LEASE_MS_MAX).contains(&lease_ms) {
             return Err(StartError::Lease(lease));
         }
         let db = Database::connect(&database_url).await?;
         let head = db.head().await?;
-        let app = Arc::new(App::new(db.clone(), api, Identity::unauthenticated()).behind(edge));
+        let app = Arc::new(App::new(db.clone(), api, identity).behind(edge));
+        let rules = policies::start(&app, &policy)?;
+        let policy = Arc::new(policy);
         let listener = Arc::new(Listener::bind(link_bind, &credentials)?);
         let plane = Arc::new(Plane::new(db, app, Millis(lease_ms), head));
         let mut tasks = JoinSet::new();
@@ -98,6 +109,10 @@ impl Control {
         tasks.spawn(kept_up("looking for changes made by others", {
             let plane = Arc::clone(&plane);
             move || foreign::run(Arc::clone(&plane))
+        }));
+        tasks.spawn(kept_up("watching the policy files", {
+            let plane = Arc::clone(&plane);
+            move || policies::run(Arc::clone(&plane), Arc::clone(&policy), rules.clone())
         }));
         tasks.spawn(kept_up("having bytes removed", {
             let plane = Arc::clone(&plane);

@@ -23,6 +23,7 @@ mod control;
 mod foreign;
 mod node;
 mod plane;
+mod policies;
 mod reapers;
 mod reclaimer;
 mod record;
@@ -30,3 +31,4 @@ mod relay;
 mod sessions;
 
 pub use control::{Control, ControlOptions, StartError};
+pub use policies::{PolicyError, PolicyFiles};

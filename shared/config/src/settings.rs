@@ -1,8 +1,7 @@
 //! The options Glint honours, as typed values.
 //!
 //! Leaves to its caller what to do with them. Reading refuses what would be unsafe to pass over in
-//! silence: a configuration that asks for authentication this build cannot do, or for a database it
-//! would not use.
+//! silence, such as a database this build would not use.
 
 use crate::config::{Config, Place, ValueError};
 use crate::read::Reader;
@@ -58,12 +57,6 @@ pub enum Unsafe {
     /// A value is not of its type.
     #[error("{0}")]
     Value(#[from] ValueError),
-    /// Everybody would be administrator where the operator asked for Keystone.
-    #[error(
-        "{0}: [paste_deploy] flavor asks for Keystone, which this build does not speak yet; \
-         without it every caller is administrator"
-    )]
-    Keystone(Place),
     /// A new, empty database would be used in place of the one that holds the catalogue.
     #[error("{0}: [database] connection: this build uses sqlite:/// databases only")]
     Database(Place),
@@ -109,12 +102,6 @@ impl Settings {
     }
 
     fn refuse_unsafe(&self, read: &Reader<'_>) -> Result<(), Unsafe> {
-        let flavor = read.text("paste_deploy", "flavor")?.unwrap_or_default();
-        if let (true, Some(place)) =
-            (flavor.contains("keystone"), read.place("paste_deploy", "flavor"))
-        {
-            return Err(Unsafe::Keystone(place));
-        }
         let is_sqlite = self.database_connection.as_deref().is_none_or(|url| {
             url.split(':').next().is_some_and(|scheme| scheme.split('+').next() == Some("sqlite"))
         });
@@ -207,11 +194,6 @@ mod tests {
 
     #[test]
     fn refuses_what_it_would_do_otherwise() {
-        check_refused(
-            "[paste_deploy]\nflavor = keystone+caching\n",
-            "glance-api.conf:2: [paste_deploy] flavor asks for Keystone, which this build does not \
-             speak yet; without it every caller is administrator",
-        );
         check_refused(
             "[database]\nconnection = mysql+pymysql://glance:secret@db/glance\n",
             "glance-api.conf:2: [database] connection: this build uses sqlite:/// databases only",

@@ -39,15 +39,19 @@ impl Default for Settings {
 
 /// Something in the files that an operator should know of. The rules work regardless, on the
 /// refusing side.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
     /// The rule cannot be understood and refuses.
+    #[error("rule {0} cannot be understood and refuses")]
     NotUnderstood(String),
     /// The rule asks a remote server (`http:`), which is not supported; that part refuses.
+    #[error("rule {0} asks a remote server, which is not supported: that part refuses")]
     Remote(String),
     /// The rule is part of a cycle; a question that runs into it is refused.
+    #[error("rule {0} leads back to itself and refuses")]
     Cyclic(String),
     /// The rule refers to one that is not defined.
+    #[error("rule {rule} refers to {reference}, which is not defined")]
     Undefined {
         /// The rule.
         rule: String,

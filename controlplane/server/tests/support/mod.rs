@@ -4,9 +4,9 @@
 //! Invariant: every wait has a deadline, so what does not come fails the test instead of hanging
 //! it.
 
-use controlplane_api::ApiOptions;
 use controlplane_api::edge::Edge;
-use controlplane_server::{Control, ControlOptions};
+use controlplane_api::{ApiOptions, Identity};
+use controlplane_server::{Control, ControlOptions, PolicyFiles};
 use glint_image::{ImageId, NodeId};
 use glint_link::wire::{
     Answer, Ask, Header, Held, Hello, Mark, Push, Reclaim, RequestHead, ToControl, ToData, VERSION,
@@ -69,6 +69,8 @@ impl Place {
             credentials: self.control.clone(),
             lease: self.lease,
             api: ApiOptions::default(),
+            identity: Identity::unauthenticated(),
+            policy: PolicyFiles::default(),
             edge: Edge::default(),
         };
         soon(Control::start(options)).await.unwrap()

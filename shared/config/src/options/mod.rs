@@ -113,6 +113,7 @@ impl OptionDef {
 /// What Glint acts on today. Every other known option that a file sets is named in a line of the
 /// log at start.
 const HONOURED: &[(&str, &str)] = &[
+    ("DEFAULT", "allow_anonymous_access"),
     ("DEFAULT", "api_limit_max"),
     ("DEFAULT", "bind_host"),
     ("DEFAULT", "bind_port"),
@@ -124,6 +125,7 @@ const HONOURED: &[(&str, &str)] = &[
     ("DEFAULT", "image_size_cap"),
     ("DEFAULT", "image_tag_quota"),
     ("DEFAULT", "limit_param_default"),
+    ("DEFAULT", "max_request_id_length"),
     ("DEFAULT", "public_endpoint"),
     ("DEFAULT", "show_image_direct_url"),
     ("DEFAULT", "show_multiple_locations"),
@@ -146,6 +148,11 @@ const HONOURED: &[(&str, &str)] = &[
     ("image_format", "container_formats"),
     ("image_format", "disk_formats"),
     ("oslo_middleware", "enable_proxy_headers_parsing"),
+    ("oslo_policy", "enforce_new_defaults"),
+    ("oslo_policy", "policy_default_rule"),
+    ("oslo_policy", "policy_dirs"),
+    ("oslo_policy", "policy_file"),
+    ("paste_deploy", "config_file"),
     ("paste_deploy", "flavor"),
     ("task", "task_time_to_live"),
 ];

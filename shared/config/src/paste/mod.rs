@@ -10,6 +10,7 @@
 mod ini;
 mod known;
 mod load;
+mod shipped;
 #[cfg(test)]
 mod tests;
 
@@ -133,6 +134,20 @@ impl PasteFile {
         defaults.entry("here".to_owned()).or_insert_with(|| here.to_owned());
         defaults.entry("__file__".to_owned()).or_insert_with(|| path.to_owned());
         Ok(Self { name: path.to_owned(), sections, defaults })
+    }
+
+    /// What stands in for a paste file where there is none: the flavors of the one that Glance
+    /// ships.
+    #[must_use]
+    pub fn shipped() -> Self {
+        let shipped = Self::parse("glance-api-paste.ini", shipped::SHIPPED.as_bytes());
+        shipped.expect("a test reads it")
+    }
+
+    /// How errors call the file.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The pipeline of a flavor, from the section `glance-api` or `glance-api-FLAVOR`

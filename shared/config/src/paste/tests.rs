@@ -1,52 +1,7 @@
 //! Paste files as PasteDeploy reads them, and faulty ones.
 
+use super::shipped::SHIPPED;
 use super::*;
-
-/// The shape of the file that Glance ships.
-const SHIPPED: &str = "
-[composite:glance-api]
-paste.composite_factory = glance.api:root_app_factory
-/: api
-/healthcheck: healthcheck
-
-[composite:glance-api-keystone]
-use = glance-api
-
-[composite:api]
-paste.composite_factory = glance.api:pipeline_factory
-default = cors versionnegotiation unauthenticated-context rootapp
-keystone = cors versionnegotiation authtoken context
-    cache rootapp
-
-[composite:rootapp]
-paste.composite_factory = glance.api:root_app_factory
-/: apiversions
-/v2: apiv2app
-
-[app:apiversions]
-paste.app_factory = glance.api.versions:create_resource
-[app:apiv2app]
-paste.app_factory = glance.api.v2.router:API.factory
-[app:healthcheck]
-paste.app_factory = oslo_middleware:Healthcheck.app_factory
-backends = disable_by_file
-disable_by_file_path = %(here)s/healthcheck_disable
-[filter:versionnegotiation]
-paste.filter_factory =  glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory
-[filter:cache]
-paste.filter_factory = glance.api.middleware.cache:CacheFilter.factory
-[filter:context]
-paste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory
-[filter:unauthenticated-context]
-paste.filter_factory = glance.api.middleware.context:UnauthenticatedContextMiddleware.factory
-[filter:authtoken]
-paste.filter_factory = keystonemiddleware.auth_token:filter_factory
-delay_auth_decision = true
-# A comment
-[filter:cors]
-use = egg:oslo.middleware#cors
-oslo_config_project = glance
-";
 
 fn load(text: &str, flavor: Option<&str>) -> Result<Pipeline, String> {
     let file = PasteFile::parse("/etc/glance/paste.ini", text.as_bytes());
@@ -73,12 +28,17 @@ const CONTEXT: &str = "[filter:context]\npaste.filter_factory = glance.api.middl
 
 #[test]
 fn flavors_of_the_shipped_file() {
-    use FilterKind::{AuthToken, Cache, Context, Cors, UnauthenticatedContext, VersionNegotiation};
-    let open = [Cors, VersionNegotiation, UnauthenticatedContext];
+    use FilterKind::{
+        AuthToken, Cache, Context, Cors, HttpProxyToWsgi, Osprofiler, UnauthenticatedContext,
+        VersionNegotiation,
+    };
+    let open = [Cors, HttpProxyToWsgi, VersionNegotiation, Osprofiler, UnauthenticatedContext];
     check(SHIPPED, None, Ok(&open));
     check(SHIPPED, Some(""), Ok(&open));
-    let keystone = [Cors, VersionNegotiation, AuthToken, Context, Cache];
-    check(SHIPPED, Some("keystone"), Ok(&keystone));
+    let keystone =
+        [Cors, HttpProxyToWsgi, VersionNegotiation, Osprofiler, AuthToken, Context, Cache];
+    check(SHIPPED, Some("keystone+caching"), Ok(&keystone));
+    assert_eq!(PasteFile::shipped().pipeline(None).map(|found| found.filters.len()), Ok(5));
     let error = "/etc/glance/paste.ini: [glance-api-other]: there is no such section";
     check(SHIPPED, Some("other"), Err(error));
 }
@@ -92,8 +52,6 @@ fn options_come_with_filters_and_what_stands_beside() {
     };
     let delay = option(&filter("authtoken").options, "delay_auth_decision");
     assert_eq!(delay.as_deref(), Some("true"));
-    let project = option(&filter("cors").options, "oslo_config_project");
-    assert_eq!(project.as_deref(), Some("glance"));
     let paths: Vec<_> = pipeline.beside.iter().map(|one| (one.path.as_str(), one.app)).collect();
     assert_eq!(paths, [("/healthcheck", AppKind::Healthcheck), ("", AppKind::Versions)]);
     let disabled = option(&pipeline.beside[0].options, "disable_by_file_path");

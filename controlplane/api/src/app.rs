@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use controlplane_db::Database;
-use controlplane_domain::Policy;
+use controlplane_domain::{Context, Policy};
 use controlplane_identity::Identity;
+use http::HeaderMap;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::caller::Caller;
 use crate::edge::Edge;
 use crate::json;
 use crate::metadefs::documents::Documents;
@@ -59,6 +61,18 @@ impl App {
     #[must_use]
     pub fn behind(self, edge: Edge) -> Self {
         Self { edge, ..self }
+    }
+
+    /// How callers are told apart.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Who sends these headers; `None` for one who is not let in.
+    #[must_use]
+    pub fn identify(&self, headers: &HeaderMap) -> Option<Arc<Context>> {
+        Caller::identify(self, headers).ok().map(|caller| caller.context)
     }
 
     /// The rules in force.

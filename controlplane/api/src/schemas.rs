@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use http::header;
 
 use crate::app::App;
 use crate::error::Refusal;
+use crate::keep::Keep;
 use crate::request::expect_no_body;
 
 /// `GET /v2/schemas/image`
@@ -41,5 +42,6 @@ pub(crate) async fn resource(
 
 fn document(request: &Request, bytes: &Bytes) -> Result<Response, Refusal> {
     expect_no_body(request.method(), request.headers(), request.body())?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], bytes.clone()).into_response())
+    let response = ([(header::CONTENT_TYPE, "application/json")], bytes.clone());
+    Ok(Keep::LET_IN.mark(response))
 }

@@ -4,12 +4,13 @@
 //! Runs before anything else but the health check: unknown versions are answered without identity
 //! and without a request id.
 
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::edge::Origin;
 use crate::json;
+use crate::keep::Keep;
 use crate::options::ApiOptions;
 
 /// What a path and an `Accept` header ask for.
@@ -69,7 +70,7 @@ pub(crate) fn document(
     } else {
         json::write(&json!({"versions": versions}))
     };
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    Keep::ALWAYS.mark((status, [(header::CONTENT_TYPE, "application/json")], body))
 }
 
 /// The newest of the minor versions served.

@@ -57,6 +57,24 @@ impl Context {
     }
 }
 
+/// The names under which rules may ask something of a caller.
+pub const CREDENTIALS: &[&str] = &[
+    "user_id",
+    "user_domain_id",
+    "system_scope",
+    "system",
+    "domain_id",
+    "project_id",
+    "project_domain_id",
+    "roles",
+    "is_admin_project",
+    "service_user_id",
+    "service_user_domain_id",
+    "service_project_id",
+    "service_project_domain_id",
+    "service_roles",
+];
+
 /// What rules may ask of a caller; the credentials of oslo.policy. A token of the system answers to
 /// `system` too (`oslo_policy/policy.py`, `Enforcer.enforce`).
 impl Attributes for Context {
@@ -86,4 +104,17 @@ impl Attributes for Context {
 /// An attribute that may be `None`.
 pub(crate) fn text(value: &Option<String>) -> Value<'_> {
     value.as_deref().map_or(Value::None, Value::Text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_credential_has_a_value() {
+        let caller = Context { system_scope: Some("all".to_owned()), ..Context::default() };
+        for name in CREDENTIALS {
+            assert!(caller.attribute(name).is_some(), "{name}");
+        }
+    }
 }

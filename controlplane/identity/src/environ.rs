@@ -5,6 +5,30 @@ use controlplane_domain::Context;
 use controlplane_domain::context::Service;
 use http::HeaderMap;
 
+/// Every header that can make a difference to who the caller is.
+pub(crate) const IDENTITY_HEADERS: &[&str] = &[
+    "x-auth-token",
+    "x-identity-status",
+    "x-user-id",
+    "x-user",
+    "x-project-id",
+    "x-tenant-id",
+    "x-tenant",
+    "x-roles",
+    "x-role",
+    "x-domain-id",
+    "x-user-domain-id",
+    "x-project-domain-id",
+    "x-is-admin-project",
+    "openstack-system-scope",
+    "x-service-user-id",
+    "x-service-user-domain-id",
+    "x-service-project-id",
+    "x-service-project-domain-id",
+    "x-service-roles",
+    "x-service-catalog",
+];
+
 /// The headers of a request behind the filters that establish identity.
 #[derive(Clone, Debug)]
 pub(crate) struct Environ<'a> {

@@ -141,6 +141,18 @@ impl Identity {
         }
     }
 
+    /// The headers that [`Self::identify`] looks at, in lower case: whoever sends the same in all of
+    /// them is the same caller. The request id is none of them, unless it is too long.
+    #[must_use]
+    pub fn headers(&self) -> &'static [&'static str] {
+        match self.source {
+            Source::Unauthenticated => &[],
+            Source::TrustedHeaders | Source::OracleTokens | Source::FakeTokens { .. } => {
+                environ::IDENTITY_HEADERS
+            }
+        }
+    }
+
     /// In a few words, for the start of the service.
     #[must_use]
     pub fn description(&self) -> &'static str {

@@ -7,16 +7,17 @@
 
 use crate::barriers;
 use crate::bodies::{Held, TakeError};
+use crate::callers;
 use crate::plane::Plane;
 use crate::relay::{self, Reply};
 use crate::sessions::{Request as SessionRequest, SessionEnded, SessionHandle};
 use axum::body::Body;
 use bytes::Bytes;
-use controlplane_api::Changed;
 use controlplane_api::upload::{self, UploadHead, Writer};
+use controlplane_api::{Changed, Keep};
 use controlplane_db::{AbortOutcome, CommitOutcome, DatabaseError, Sealed, UploadState, utc_now};
-use glint_image::{Epoch, FaultShape, ImageId, Md5, Sha512};
-use glint_link::wire::{Answer, Ask, Location, Mark, Outcome, RequestHead};
+use glint_image::{Epoch, FaultShape, ImageId, Md5, Seq, Sha512};
+use glint_link::wire::{self, Answer, Ask, Location, Mark, Outcome, RequestHead};
 use glint_quic::frames::{ReadError, WriteError};
 use glint_quic::{RecvStream, SendStream, VarInt, read_frame, write_body, write_frame};
 use std::sync::Arc;
@@ -110,7 +111,11 @@ async fn answer(
 ) -> Result<Answered, Trouble> {
     let ask: Ask = read_frame(recv).await?;
     match ask {
-        Ask::Relay { head } => relay(plane, session, head, recv).await,
+        Ask::Relay { head, caller } => relay(plane, session, head, caller, recv).await,
+        Ask::Identify { key, headers } => {
+            let at = session.caller(callers::identify(plane, key, &headers)).await?;
+            Ok(alone(Answer::Identified { at }))
+        }
         Ask::Resolve { image } => {
             let at = session.resolve(image_id(&image)?).await?;
             Ok(alone(Answer::Resolved { at }))
@@ -146,13 +151,14 @@ async fn relay(
     plane: &Arc<Plane>,
     session: &SessionHandle,
     head: RequestHead,
+    caller: Option<[u8; 32]>,
     recv: &mut RecvStream,
 ) -> Result<Answered, Trouble> {
     let shape = relay::shape_of(&head);
     let body = match plane.bodies.take(recv).await {
         Ok(body) => body,
         Err(TakeError::TooLong) => {
-            return Ok(relayed(relay::fault(413, shape), NOTHING_TO_WAIT_FOR, None));
+            return Ok(relayed(relay::fault(413, shape), NOTHING_TO_WAIT_FOR, None, None));
         }
         Err(TakeError::Overload) => {
             return Err(Trouble::Unavailable(TakeError::Overload.to_string()));
@@ -162,7 +168,8 @@ async fn relay(
     // Not before the body is there: a slow client waits at its own cost.
     let turns = Arc::clone(&plane.relays);
     let turn = Arc::new(turns.acquire_owned().await.map_err(|_| stopping())?);
-    let (reply, changed) = match relay::request_of(&head) {
+    let grounds = Grounds::now(plane);
+    let (reply, changed, keep) = match relay::request_of(&head) {
         Ok(mut request) => {
             request.extensions_mut().insert(relay::request_id_of(&head));
             if let Some(peer) = relay::peer_of(&head) {
@@ -172,14 +179,59 @@ async fn relay(
         }
         Err(error) => {
             tracing::debug!(%error, request_id = head.request_id, "a request cannot be relayed");
-            (relay::fault(400, shape), None)
+            (relay::fault(400, shape), None, None)
         }
     };
-    let at = match changed {
-        Some(changed) => settle(plane, session, changed).await?,
-        None => NOTHING_TO_WAIT_FOR,
+    let at = match (changed, keep) {
+        (Some(changed), _) => settle(plane, session, changed).await?,
+        (None, Some(keep)) => prepare(plane, session, keep, caller, &head.headers).await?,
+        (None, None) => NOTHING_TO_WAIT_FOR,
     };
-    Ok(relayed(reply, at, Some(turn)))
+    let keep = keep.filter(|_| changed.is_none()).map(|keep| grounds.of(keep));
+    Ok(relayed(reply, at, keep, Some(turn)))
+}
+
+/// What is in force before a request is answered: the reply is at least as new.
+struct Grounds {
+    as_of: Seq,
+    generation: u64,
+}
+
+// === impl Grounds ===
+
+impl Grounds {
+    fn now(plane: &Plane) -> Self {
+        Self { as_of: *plane.seen.borrow(), generation: plane.settings.borrow().generation }
+    }
+
+    fn of(&self, keep: Keep) -> wire::Keep {
+        wire::Keep {
+            image: keep.image.map(|image| *image.as_bytes()),
+            as_of: self.as_of.0,
+            caller: keep.caller,
+            generation: self.generation,
+        }
+    }
+}
+
+/// Sees to it that the node can tell how long a reply stands: it is to hear of the image's changes,
+/// and to know the caller.
+async fn prepare(
+    plane: &Plane,
+    session: &SessionHandle,
+    keep: Keep,
+    caller: Option<[u8; 32]>,
+    headers: &[wire::Header],
+) -> Result<Mark, Trouble> {
+    let mut at = NOTHING_TO_WAIT_FOR;
+    if let Some(key) = caller.filter(|_| keep.caller) {
+        at = session.caller(callers::identify(plane, key, headers)).await?;
+    }
+    if let Some(image) = keep.image {
+        // Asked for later, so not before the other.
+        at = session.watch(image).await?;
+    }
+    Ok(at)
 }
 
 /// Calls the router in a task of its own: a handler that panics takes nobody with it, and one whose
@@ -191,7 +243,7 @@ async fn call(
     turn: Arc<OwnedSemaphorePermit>,
     request_id: &str,
     shape: FaultShape,
-) -> (Reply, Option<Changed>) {
+) -> (Reply, Option<Changed>, Option<Keep>) {
     let router = plane.router.clone();
     let handled = tokio::spawn(async move {
         let (bytes, share) = body.into_parts();
@@ -200,15 +252,16 @@ async fn call(
             Err(never) => match never {},
         };
         let changed = response.extensions().get::<Changed>().copied();
+        let keep = response.extensions().get::<Keep>().copied();
         let reply = relay::reply_of(response, shape).await;
         drop((share, turn));
-        (reply, changed)
+        (reply, changed, keep)
     });
     match handled.await {
         Ok(answer) => answer,
         Err(error) => {
             tracing::error!(%error, request_id, "a request broke its handler");
-            (relay::fault(500, shape), None)
+            (relay::fault(500, shape), None, None)
         }
     }
 }
@@ -224,9 +277,14 @@ async fn settle(plane: &Plane, session: &SessionHandle, changed: Changed) -> Res
     Ok(session.reach(changed.seq).await?)
 }
 
-fn relayed(reply: Reply, at: Mark, turn: Option<Arc<OwnedSemaphorePermit>>) -> Answered {
+fn relayed(
+    reply: Reply,
+    at: Mark,
+    keep: Option<wire::Keep>,
+    turn: Option<Arc<OwnedSemaphorePermit>>,
+) -> Answered {
     let Reply { status, headers, body } = reply;
-    let answer = Answer::Relayed { status, headers, at };
+    let answer = Answer::Relayed { status, headers, at, keep };
     Answered { answer, body: Some(body), turn, told: None }
 }
 

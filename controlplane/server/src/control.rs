@@ -6,7 +6,7 @@
 
 use crate::plane::Plane;
 use crate::policies::{self, PolicyError, PolicyFiles};
-use crate::{catalogue, connections, foreign, reapers, reclaimer};
+use crate::{callers, catalogue, connections, foreign, reapers, reclaimer};
 use controlplane_api::edge::Edge;
 use controlplane_api::{ApiOptions, App, Identity};
 use controlplane_db::{ConnectError, Database, DatabaseError};
@@ -117,6 +117,10 @@ impl Control {
         tasks.spawn(kept_up("having bytes removed", {
             let plane = Arc::clone(&plane);
             move || reclaimer::run(Arc::clone(&plane))
+        }));
+        tasks.spawn(kept_up("telling data planes of the policy", {
+            let plane = Arc::clone(&plane);
+            move || callers::run(Arc::clone(&plane))
         }));
         tasks.spawn(kept_up("accepting data planes", {
             let (plane, listener) = (Arc::clone(&plane), Arc::clone(&listener));

@@ -17,6 +17,7 @@
 mod asks;
 mod barriers;
 mod bodies;
+mod callers;
 mod catalogue;
 mod connections;
 mod control;

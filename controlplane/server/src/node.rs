@@ -71,6 +71,7 @@ enum Event {
     Request(Request),
     Feed(Feed),
     FeedOverflowed,
+    Settings(Arc<Settings>),
     Done(Done),
     Timeout,
     /// The database has kept the answer to a ping waiting for long.
@@ -105,6 +106,7 @@ struct Inputs {
     messages: mpsc::Receiver<Result<ToControl, ReadError>>,
     requests: mpsc::Receiver<Request>,
     feed: broadcast::Receiver<Feed>,
+    settings: watch::Receiver<Arc<Settings>>,
 }
 
 /// Serves a session from its hello to its end.
@@ -129,6 +131,8 @@ pub(crate) async fn run(
     // Rows that come between the subscription and the reading of `seen` are in both; the machine
     // ignores them.
     let feed = plane.feed.subscribe();
+    let mut settings = plane.settings.subscribe();
+    let first_settings = Settings::clone(&settings.borrow_and_update());
     let head = *plane.seen.borrow();
     let welcome = Welcome::Accepted {
         version: wire::VERSION,
@@ -143,10 +147,10 @@ pub(crate) async fn run(
         session: handle.session,
         lease: plane.lease,
         head,
-        settings: Settings { minor_versions: plane.app.options().minor_versions().to_vec() },
+        settings: first_settings,
     };
     let publisher = Publisher::new(plane.now(), config);
-    let inputs = Inputs { messages: reader(recv), requests, feed };
+    let inputs = Inputs { messages: reader(recv), requests, feed, settings };
     established.send_replace(Some(handle));
     let session = Session {
         plane,
@@ -266,6 +270,9 @@ impl Session {
                 Err(RecvError::Lagged(_)) => Event::FeedOverflowed,
                 Err(RecvError::Closed) => return Err(End::Stopped),
             },
+            Ok(()) = inputs.settings.changed() => {
+                Event::Settings(Arc::clone(&inputs.settings.borrow_and_update()))
+            }
             Some(done) = self.jobs.join_next() => match done {
                 Ok(done) => Event::Done(done?),
                 Err(error) => {
@@ -295,6 +302,9 @@ impl Session {
                 let seen = *self.plane.seen.borrow();
                 self.publisher.handle_changes_lost(now, seen);
             }
+            Event::Settings(settings) => {
+                self.publisher.handle_settings(now, Settings::clone(&settings));
+            }
             Event::Done(done) => self.apply_done(done),
             Event::Timeout => self.publisher.handle_timeout(now),
             // Done by `act`.
@@ -309,6 +319,14 @@ impl Session {
             Request::Resolve { image, reply } => {
                 let ticket = self.ticket(reply);
                 self.publisher.handle_resolve(now, ticket, image);
+            }
+            Request::Watch { image, reply } => {
+                let ticket = self.ticket(reply);
+                self.publisher.handle_watch(now, ticket, image);
+            }
+            Request::Caller { caller, reply } => {
+                let ticket = self.ticket(reply);
+                self.publisher.handle_caller(now, ticket, caller);
             }
             Request::Reach { seq, reply } => {
                 let ticket = self.ticket(reply);
@@ -406,8 +424,10 @@ async fn reached(at: Option<tokio::time::Instant>) {
 }
 
 async fn load(plane: Arc<Plane>, image: ImageId) -> Result<Done, DatabaseError> {
+    // Settings that change meanwhile have the record read again.
+    let settings = Arc::clone(&plane.settings.borrow());
     let loaded = match plane.answered(|| plane.db.record(image)).await {
-        Ok(record) => record::loaded(record),
+        Ok(record) => record::loaded(record, &settings.policy.attributes),
         Err(error) => {
             // Serving nothing is the only safe reading of a row that cannot be read.
             tracing::error!(%error, %image, "an image cannot be read and is not served");

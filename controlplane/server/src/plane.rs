@@ -5,6 +5,7 @@
 //! begins after reading it misses nothing.
 
 use crate::bodies::Bodies;
+use crate::callers;
 use crate::sessions::Sessions;
 use axum::Router;
 use controlplane_api::App;
@@ -12,6 +13,7 @@ use controlplane_db::{Database, DatabaseError};
 use glint_image::Seq;
 use glint_image::limits::{CHANGES_BATCHES_MAX, RELAYS_IN_FLIGHT_MAX};
 use glint_link::replica::{Change, Millis, lease_margin};
+use glint_link::wire;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
@@ -47,6 +49,9 @@ pub(crate) struct Plane {
     pub(crate) lease: Millis,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) bodies: Bodies,
+    /// The settings of data planes. Set after the API has them, so that no reply is taken for one of
+    /// newer settings than it is.
+    pub(crate) settings: watch::Sender<Arc<wire::Settings>>,
     /// Turns of relayed requests.
     pub(crate) relays: Arc<Semaphore>,
     /// Wakes the outbox reader at once when something was changed here.
@@ -77,6 +82,7 @@ impl Plane {
         Self {
             db,
             router: controlplane_api::router(Arc::clone(&app)),
+            settings: watch::Sender::new(Arc::new(callers::settings(&app))),
             app,
             lease,
             sessions: Arc::new(Sessions::new()),

@@ -2,34 +2,47 @@
 //!
 //! Pure conversion from the catalogue's image. Invariant: the record fits a frame; where an image
 //! has more members or locations than that, those that do not fit are left out, which can refuse a
-//! download but never admit one.
+//! download but never admit one; with more to compare by rules than that it is not served.
 
+use crate::callers;
 use controlplane_db::Record;
-use controlplane_domain::{Image, ImageLocation};
+use controlplane_domain::policy::ImageTarget;
+use controlplane_domain::{Context, Image, ImageLocation};
 use glint_image::limits::RECORD_TEXT_BYTES_MAX;
 use glint_link::replica::Loaded;
-use glint_link::wire::{ImageRecord, Location};
+use glint_link::wire::{Attribute, AttributeValue, ImageRecord, Location};
 
 /// A record as the publisher wants it.
-pub(crate) fn loaded(record: Record) -> Loaded {
+pub(crate) fn loaded(record: Record, attributes: &[String]) -> Loaded {
     let as_of = record.as_of;
     Loaded {
         as_of,
         record: record.image.map(|image| {
             // 0: Glint never changed it, or its newest change is no longer kept.
             let seq = if image.seq.0 == 0 { as_of } else { image.seq };
-            wire_record(image, seq.0)
+            wire_record(image, seq.0, attributes)
         }),
     }
 }
 
-fn wire_record(image: Image, seq: u64) -> ImageRecord {
+fn wire_record(image: Image, seq: u64, attributes: &[String]) -> ImageRecord {
+    // What the rules compare is the image's, not the caller's.
+    let nobody = Context::default();
+    let target = ImageTarget::of(&nobody, &image);
+    let attributes: Vec<Attribute> =
+        attributes.iter().filter_map(|name| callers::attribute(&target, name)).collect();
+    let status = if text_bytes(&attributes) <= RECORD_TEXT_BYTES_MAX {
+        image.status.as_str()
+    } else {
+        tracing::warn!(image = %image.id, "its attributes are too large for the rules of downloads");
+        UNDECIDABLE
+    };
     let members = fitting(image.members, String::len, "members");
     let locations = fitting(image.locations, |location| location.url.len(), "locations");
     ImageRecord {
         image: *image.id.as_bytes(),
         seq,
-        status: image.status.as_str().to_owned(),
+        status: status.to_owned(),
         visibility: image.visibility.as_str().to_owned(),
         owner: image.owner,
         members,
@@ -37,7 +50,21 @@ fn wire_record(image: Image, seq: u64) -> ImageRecord {
         checksum: image.checksum,
         epoch: image.upload.map_or(0, |epoch| epoch.0),
         locations: locations.into_iter().map(wire_location).collect(),
+        attributes,
     }
+}
+
+/// A status that no data plane knows, so that it serves nothing: a rule may admit whoever lacks an
+/// attribute, so none may be left out.
+const UNDECIDABLE: &str = "undecidable";
+
+fn text_bytes(attributes: &[Attribute]) -> usize {
+    let bytes = |value: &AttributeValue| match value {
+        AttributeValue::Text(text) => text.len(),
+        AttributeValue::Texts(texts) => texts.iter().map(String::len).sum(),
+        AttributeValue::None | AttributeValue::Bool(_) | AttributeValue::Int(_) => 0,
+    };
+    attributes.iter().map(|attribute| attribute.name.len() + bytes(&attribute.value)).sum()
 }
 
 /// The first entries whose text fits.

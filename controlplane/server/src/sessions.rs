@@ -6,7 +6,7 @@
 
 use glint_image::limits::LINK_SESSIONS_MAX;
 use glint_image::{ImageId, NodeId, Seq, SessionId};
-use glint_link::wire::{Mark, Reclaim};
+use glint_link::wire::{Caller, Mark, Reclaim};
 use glint_quic::{Connection, VarInt};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +20,21 @@ pub(crate) enum Request {
     Resolve {
         /// The image.
         image: ImageId,
+        /// Where the mark goes.
+        reply: oneshot::Sender<Mark>,
+    },
+    /// See to it that the node hears of changes of an image, and say at which mark it has its
+    /// record.
+    Watch {
+        /// The image.
+        image: ImageId,
+        /// Where the mark goes.
+        reply: oneshot::Sender<Mark>,
+    },
+    /// Push what is known of a caller and say at which mark to look.
+    Caller {
+        /// What is known.
+        caller: Caller,
         /// Where the mark goes.
         reply: oneshot::Sender<Mark>,
     },
@@ -101,6 +116,16 @@ impl SessionHandle {
     /// Subscribes the node to an image.
     pub(crate) async fn resolve(&self, image: ImageId) -> Result<Mark, SessionEnded> {
         self.ask(|reply| Request::Resolve { image, reply }).await
+    }
+
+    /// Has the node hear of changes of an image.
+    pub(crate) async fn watch(&self, image: ImageId) -> Result<Mark, SessionEnded> {
+        self.ask(|reply| Request::Watch { image, reply }).await
+    }
+
+    /// Has a caller pushed.
+    pub(crate) async fn caller(&self, caller: Caller) -> Result<Mark, SessionEnded> {
+        self.ask(|reply| Request::Caller { caller, reply }).await
     }
 
     /// Waits until everything up to a change has been pushed.

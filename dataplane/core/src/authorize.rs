@@ -1,35 +1,16 @@
 //! Who may download what: the one function that makes a [`Permit`].
 //!
-//! Finding out who the caller is, is left to whoever makes the [`Grant`]; asking about unknown
+//! Finding out who the caller is, is left to the control plane; asking about unknown callers and
 //! images to the download machine. The order of refusals is Glance's
-//! (`glance/api/v2/image_data.py`, `ImageDataController.download`): not found, deactivated.
-//! Invariant: whatever cannot be decided is not allowed, and is not called a refusal either.
+//! (`glance/api/v2/image_data.py`, `ImageDataController.download`): not let in, not found,
+//! deactivated, not allowed by policy. Invariant: whatever cannot be decided is not allowed, and is
+//! not called a refusal either.
 
 use crate::permit::Permit;
-use crate::view::{ImageView, Lookup};
+use crate::rules::Rules;
+use crate::view::{ImageView, Lookup, Sight};
 use glint_image::{Fault, ImageId, Status, Visibility};
-
-/// What the caller may do.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Grant {
-    is_admin: bool,
-    project: Option<String>,
-}
-
-impl Grant {
-    /// The grant of everybody where nobody authenticates: admin, of no project
-    /// (`glance/api/middleware/context.py`, `UnauthenticatedContextMiddleware`).
-    #[must_use]
-    pub fn unauthenticated() -> Self {
-        Self { is_admin: true, project: None }
-    }
-
-    /// The grant of a project's member without further roles.
-    #[must_use]
-    pub fn member_of(project: impl Into<String>) -> Self {
-        Self { is_admin: false, project: Some(project.into()) }
-    }
-}
+use glint_link::wire::Grant;
 
 /// The answer of [`authorize`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,31 +25,52 @@ pub enum Verdict {
     Resolve,
 }
 
-/// Decides on a download.
+/// Decides on a download by a caller who is let in. `sight` shows this image.
 #[must_use]
-pub fn authorize(id: ImageId, lookup: &Lookup, grant: &Grant) -> Verdict {
-    let image = match lookup {
+pub fn authorize(id: ImageId, sight: &Sight<'_>, grant: &Grant) -> Verdict {
+    let image = match &sight.image {
         Lookup::Unknown => return Verdict::Resolve,
         Lookup::Stale => return Verdict::Refused(undecided()),
         Lookup::Absent => return Verdict::Refused(not_found(id.as_str())),
         Lookup::Known(image) => image,
     };
+    let Some(rules) = sight.rules else { return Verdict::Refused(undecided()) };
     if !visible(image, grant) {
         return Verdict::Refused(not_found(id.as_str()));
     }
     match image.status {
-        None => Verdict::Refused(undecided()),
-        Some(Status::Deleted | Status::PendingDelete) => Verdict::Refused(not_found(id.as_str())),
-        Some(Status::Deactivated) if !grant.is_admin => {
-            Verdict::Refused(Fault::new(403, DEACTIVATED))
+        None => return Verdict::Refused(undecided()),
+        Some(Status::Deleted | Status::PendingDelete) => {
+            return Verdict::Refused(not_found(id.as_str()));
         }
+        Some(Status::Deactivated) if !grant.is_admin => {
+            return Verdict::Refused(Fault::new(403, DEACTIVATED));
+        }
+        Some(_) => {}
+    }
+    if let Some(fault) = refused_by(rules, image, grant) {
+        return Verdict::Refused(fault);
+    }
+    match image.status {
         // Glance looks at locations and not at the status; here bytes are bytes only once a commit
         // said so.
         Some(Status::Active | Status::Deactivated) if !image.locations.is_empty() => {
             Verdict::Permitted(Permit::grant(std::sync::Arc::clone(image)))
         }
-        Some(_) => Verdict::NoData,
+        _ => Verdict::NoData,
     }
+}
+
+/// `glance/api/v2/policy.py`, `ImageAPIPolicy._enforce`: who may not even see the image is told
+/// that there is none.
+fn refused_by(rules: &Rules, image: &ImageView, grant: &Grant) -> Option<Fault> {
+    if rules.accept("download_image", grant, image) {
+        return None;
+    }
+    if !rules.accept("get_image", grant, image) {
+        return Some(Fault::bare(404));
+    }
+    Some(Fault::new(403, "You are not authorized to complete download_image action."))
 }
 
 const DEACTIVATED: &str =

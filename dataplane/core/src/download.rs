@@ -9,7 +9,8 @@
 //! start ─▶ Look ─▶ Open ─▶ Head ─▶ Probe ─ hot ─▶ SendFile ─▶ Probe … ─▶ Done
 //!           │ ▲                      │                         └▶ Yield after two windows
 //!           ▼ │                      └ cold ▶ SpliceIn ▶ DrainPipe ─▶ Probe …
-//!        Resolve ▶ Wait       Look, Open: ─▶ Respond      sending: ─▶ Cut
+//!    Identify, Resolve ▶ Wait      Look, Open: ─▶ Respond      sending: ─▶ Cut
+//!                                        Look: ─▶ TurnAway
 //! ```
 
 mod send;
@@ -18,23 +19,26 @@ pub use send::{
     Cut, DrainPipe, Probe, Residency, SendFile, SendHead, SpliceIn, Transfer, YieldTurn,
 };
 
-use crate::authorize::{Grant, Verdict, authorize, not_found, undecided};
+use crate::authorize::{Verdict, authorize, not_found, undecided};
 use crate::body::Framing;
+use crate::caller::{CallerKey, Who};
 use crate::head::{Head, Persistence};
 use crate::permit::Permit;
 use crate::range::{self, Requested};
 use crate::respond::Response;
-use crate::view::Lookup;
-use glint_image::limits::RESOLVE_ATTEMPTS_MAX;
+use crate::view::Sight;
+use glint_image::limits::{IDENTIFY_ATTEMPTS_MAX, RESOLVE_ATTEMPTS_MAX};
 use glint_image::{Fault, ImageId};
-use glint_link::wire::{Answer, Ask, Location, Mark};
+use glint_link::wire::{Answer, Ask, Header, Location, Mark};
 
 /// Where a download stands, and so what to do next.
 #[derive(Debug)]
 #[must_use]
 pub enum Step {
-    /// Look the image up in the view and say what was found.
+    /// Look caller and image up in the view and say what was found.
     Look(Look),
+    /// Ask the control plane who the caller is and say what it answered.
+    Identify(Identify),
     /// Ask the control plane and say what it answered.
     Resolve(Resolve),
     /// Wait until the view has reached a mark, at most `MARK_WAIT_MS_MAX`.
@@ -55,6 +59,9 @@ pub enum Step {
     Yield(YieldTurn),
     /// The response is sent. The connection goes on as it says.
     Done(Persistence),
+    /// The caller is not to be let in: have the control plane answer the whole request, whose body
+    /// is not read yet.
+    TurnAway,
     /// Send this response instead.
     Respond(Response, Persistence),
     /// Close the connection at once: the head is sent and its promise cannot be kept.
@@ -64,37 +71,41 @@ pub enum Step {
 /// What a request wants, as far as a download is concerned.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Wanted {
-    id: ImageId,
+    who: Who,
+    /// The image, or what is wrong with the request; told only to callers who are let in.
+    image: Result<ImageId, Fault>,
     /// What the range headers say; what is wrong with them is told only after everything else.
     part: Result<Requested, Fault>,
     prefers_store: bool,
-    grant: Grant,
     persistence: Persistence,
+    identified: u32,
+    resolved: u32,
 }
 
-/// Begins a download. `id_text` is the id of the route.
-pub fn start(head: &Head, id_text: &str, grant: Grant) -> Step {
-    // Glance refuses a body before it looks at anything else (`glance/common/wsgi.py`,
+/// Begins a download. `id_text` is the id of the route, `who` is the sender of the head.
+pub fn start(head: &Head, id_text: &str, who: Who) -> Step {
+    // Glance refuses a body before it looks at anything but the caller (`glance/common/wsgi.py`,
     // `Resource.__call__`). It is never read, so the connection cannot go on; a chunked one, which
     // Glance lets pass, is treated alike.
-    if !matches!(head.framing, Framing::None | Framing::Length(0)) {
-        let fault = Fault::new(400, "A body is not expected with this request.");
-        return Step::Respond(Response::Fault(fault), Persistence::Close);
-    }
-    let Ok(id) = ImageId::parse(id_text) else {
-        return Step::Respond(Response::Fault(not_found(id_text)), head.persistence);
+    let bodiless = matches!(head.framing, Framing::None | Framing::Length(0));
+    let image = if bodiless {
+        ImageId::parse(id_text).map_err(|_| not_found(id_text))
+    } else {
+        Err(Fault::new(400, "A body is not expected with this request."))
     };
     let wanted = Wanted {
-        id,
+        who,
+        image,
         part: range::requested(
             head.header("range").as_deref(),
             head.header("content-range").as_deref(),
         ),
         prefers_store: prefers_store(head.query.as_deref().unwrap_or_default()),
-        grant,
-        persistence: head.persistence,
+        persistence: if bodiless { head.persistence } else { Persistence::Close },
+        identified: 0,
+        resolved: 0,
     };
-    Step::Look(Look { wanted, resolves: 0 })
+    Step::Look(Look { wanted })
 }
 
 /// Whether `?prefer=` names a store (`glance/api/v2/image_data.py`,
@@ -122,6 +133,27 @@ impl Wanted {
         self.part.clone()
     }
 
+    /// Has the control plane asked who the caller is, unless that was tried often enough.
+    fn identify(mut self) -> Step {
+        match self.who {
+            Who::Caller(key) if self.identified < IDENTIFY_ATTEMPTS_MAX => {
+                self.identified += 1;
+                Step::Identify(Identify { wanted: self, key })
+            }
+            // Everybody was alike when the request came, and is no more.
+            _ => self.refuse(undecided()),
+        }
+    }
+
+    /// Has the control plane asked for the image, unless that was tried often enough.
+    fn resolve(mut self, image: ImageId) -> Step {
+        if self.resolved == RESOLVE_ATTEMPTS_MAX {
+            return self.refuse(undecided());
+        }
+        self.resolved += 1;
+        Step::Resolve(Resolve { wanted: self, image })
+    }
+
     fn respond(self, response: Response) -> Step {
         Step::Respond(response, self.persistence)
     }
@@ -135,24 +167,37 @@ impl Wanted {
 #[derive(Debug)]
 pub struct Look {
     wanted: Wanted,
-    resolves: u32,
 }
 
 // === impl Look ===
 
 impl Look {
-    /// The image to look up.
+    /// The caller to look up.
     #[must_use]
-    pub fn image(&self) -> ImageId {
-        self.wanted.id
+    pub fn who(&self) -> Who {
+        self.wanted.who
     }
 
-    /// What the view knows of it, now.
-    pub fn found(self, lookup: &Lookup) -> Step {
-        let Self { wanted, resolves } = self;
-        match authorize(wanted.id, lookup, &wanted.grant) {
-            Verdict::Resolve if resolves == RESOLVE_ATTEMPTS_MAX => wanted.refuse(undecided()),
-            Verdict::Resolve => Step::Resolve(Resolve { wanted, resolves: resolves + 1 }),
+    /// The image to look up; `None` where the request names none that can exist.
+    #[must_use]
+    pub fn image(&self) -> Option<ImageId> {
+        self.wanted.image.as_ref().ok().copied()
+    }
+
+    /// What the view knows of them, now.
+    pub fn found(self, sight: &Sight<'_>) -> Step {
+        let Self { wanted } = self;
+        let Some(caller) = sight.caller else { return wanted.identify() };
+        let Some(grant) = &caller.grant else { return Step::TurnAway };
+        let id = match &wanted.image {
+            Ok(id) => *id,
+            Err(fault) => {
+                let fault = fault.clone();
+                return wanted.refuse(fault);
+            }
+        };
+        match authorize(id, sight, grant) {
+            Verdict::Resolve => wanted.resolve(id),
             Verdict::Refused(fault) => wanted.refuse(fault),
             Verdict::NoData => match wanted.checked() {
                 Err(fault) => wanted.refuse(fault),
@@ -167,11 +212,36 @@ impl Look {
     }
 }
 
+/// [`Step::Identify`].
+#[derive(Debug)]
+pub struct Identify {
+    wanted: Wanted,
+    key: CallerKey,
+}
+
+// === impl Identify ===
+
+impl Identify {
+    /// The question, given the headers of the request that say who sends it.
+    #[must_use]
+    pub fn ask(&self, headers: Vec<Header>) -> Ask {
+        Ask::Identify { key: self.key.bytes(), headers }
+    }
+
+    /// The answer; `Unavailable` also where none came.
+    pub fn answered(self, answer: &Answer) -> Step {
+        match answer {
+            Answer::Identified { at } => Step::Wait(Wait { wanted: self.wanted, at: *at }),
+            _ => self.wanted.refuse(undecided()),
+        }
+    }
+}
+
 /// [`Step::Resolve`].
 #[derive(Debug)]
 pub struct Resolve {
     wanted: Wanted,
-    resolves: u32,
+    image: ImageId,
 }
 
 // === impl Resolve ===
@@ -180,15 +250,13 @@ impl Resolve {
     /// The question.
     #[must_use]
     pub fn ask(&self) -> Ask {
-        Ask::Resolve { image: *self.wanted.id.as_bytes() }
+        Ask::Resolve { image: *self.image.as_bytes() }
     }
 
     /// The answer; `Unavailable` also where none came.
     pub fn answered(self, answer: &Answer) -> Step {
         match answer {
-            Answer::Resolved { at } => {
-                Step::Wait(Wait { wanted: self.wanted, resolves: self.resolves, at: *at })
-            }
+            Answer::Resolved { at } => Step::Wait(Wait { wanted: self.wanted, at: *at }),
             _ => self.wanted.refuse(undecided()),
         }
     }
@@ -198,7 +266,6 @@ impl Resolve {
 #[derive(Debug)]
 pub struct Wait {
     wanted: Wanted,
-    resolves: u32,
     at: Mark,
 }
 
@@ -213,7 +280,7 @@ impl Wait {
 
     /// The view has reached it.
     pub fn reached(self) -> Step {
-        Step::Look(Look { wanted: self.wanted, resolves: self.resolves })
+        Step::Look(Look { wanted: self.wanted })
     }
 
     /// It has not, in all that time.

@@ -18,9 +18,11 @@
 
 pub mod authorize;
 pub mod body;
+pub mod caller;
 pub mod download;
 pub mod drain;
 pub mod head;
+pub mod kept;
 pub mod permit;
 pub mod range;
 pub mod recovery;
@@ -28,6 +30,10 @@ pub mod recovery;
 pub mod respond;
 pub mod retry;
 pub mod route;
+pub mod rules;
+mod second_chance;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod upload;
 

@@ -141,6 +141,18 @@ impl<'a> HeadWriter<'a> {
         }
     }
 
+    /// Writes the headers of a response that is given again: the request id among them is this
+    /// request's.
+    pub fn headers_again(&mut self, headers: &[Header], request_id: &RequestId) {
+        for header in headers {
+            if header.name == REQUEST_ID {
+                self.request_id(request_id);
+            } else {
+                self.headers(std::slice::from_ref(header));
+            }
+        }
+    }
+
     /// Writes where the response ends.
     pub fn length(&mut self, length: Length) {
         if let Length::Known(bytes) = length {

@@ -1,14 +1,18 @@
-//! What one shard knows of the catalogue: the records pushed to it, the lease under which it may
-//! act on them, and how far the pushes have come.
+//! What one shard knows: the records, callers and rules pushed to it, the replies that stand on
+//! them, the lease under which it may act on all that, and how far the pushes have come.
 //!
 //! Which records are kept is decided by the link's subscriber, which tells every shard what to
 //! apply and what to evict; asking about an unknown image is left to the request. Invariant: a
 //! record never gives way to an older one, and without a lease nothing is known.
 
+use crate::caller::{Callers, Salt, Who};
+use crate::head::Head;
+use crate::kept::{Grounds, KeptReply, Replies, ReplyKey, is_same};
+use crate::rules::Rules;
 use crate::time::Millis;
 use glint_image::limits::SESSIONS_REMEMBERED;
 use glint_image::{Epoch, ImageId, PushNumber, Seq, SessionId, Status, Visibility};
-use glint_link::wire::{self, Mark, Push};
+use glint_link::wire::{self, Caller, Header, Keep, Mark, Push};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -35,6 +39,8 @@ pub struct ImageView {
     pub epoch: Epoch,
     /// Where the bytes lie, best first.
     pub locations: Vec<wire::Location>,
+    /// What else the rules compare.
+    pub attributes: Vec<wire::Attribute>,
 }
 
 /// A pushed record names an image by something that is no id.
@@ -63,6 +69,7 @@ impl TryFrom<&wire::ImageRecord> for ImageView {
             checksum,
             epoch: Epoch(record.epoch),
             locations: record.locations.clone(),
+            attributes: record.attributes.clone(),
         })
     }
 }
@@ -78,6 +85,17 @@ pub enum Lookup {
     Absent,
     /// The image is so.
     Known(Arc<ImageView>),
+}
+
+/// What the view shows of one request for an image, all as of one moment.
+#[derive(Debug)]
+pub struct Sight<'a> {
+    /// What is known of the caller; `None`: the control plane must be asked.
+    pub caller: Option<&'a Caller>,
+    /// What is known of the image.
+    pub image: Lookup,
+    /// The rules; `None` before the first settings came.
+    pub rules: Option<&'a Rules>,
 }
 
 /// What the view says to the writer of an upload.
@@ -112,12 +130,25 @@ impl Held {
             Self::Known(image) => image.seq,
         }
     }
+
+    fn known(&self) -> Option<&Arc<ImageView>> {
+        match self {
+            Self::Absent { .. } => None,
+            Self::Known(image) => Some(image),
+        }
+    }
 }
 
 /// One shard's copy of the view.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct View {
     images: BTreeMap<ImageId, Held>,
+    /// Of the settings in force.
+    generation: u64,
+    callers: Callers,
+    /// `None` before the first settings.
+    rules: Option<Rules>,
+    replies: Replies,
     lease_until: Millis,
     minor_versions: Vec<u16>,
     session: Option<SessionId>,
@@ -132,10 +163,23 @@ pub struct View {
 // === impl View ===
 
 impl View {
-    /// A view that knows nothing and has no lease.
+    /// A view that knows nothing and has no lease. All shards of a process share one salt, because
+    /// they share what is pushed of a caller.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(salt: Salt) -> Self {
+        Self {
+            images: BTreeMap::new(),
+            generation: 0,
+            callers: Callers::new(salt),
+            rules: None,
+            replies: Replies::new(),
+            lease_until: Millis(0),
+            minor_versions: Vec::new(),
+            session: None,
+            applied: PushNumber(0),
+            current: false,
+            past: VecDeque::new(),
+        }
     }
 
     /// A new session begins. Records stay as they are: the control plane pushes again whatever
@@ -171,9 +215,11 @@ impl View {
                 Err(_) => Noticed::Other,
             },
             Push::Settings(settings) => {
-                self.minor_versions.clone_from(&settings.minor_versions);
+                self.set(settings);
                 Noticed::Other
             }
+            // Comes by `take_caller`, which shares it among shards.
+            Push::Caller(_) => Noticed::Other,
             // Removing bytes is the store's work, not the view's.
             Push::Reclaim(_) => Noticed::Other,
             Push::Current => {
@@ -181,6 +227,32 @@ impl View {
                 Noticed::Other
             }
         }
+    }
+
+    /// Takes note of a caller. What was decided under other settings counts for nothing.
+    pub fn take_caller(
+        &mut self,
+        session: SessionId,
+        number: PushNumber,
+        caller: &Arc<Caller>,
+        now: Millis,
+    ) {
+        self.reach(session, number);
+        let under_these = self.rules.is_some() && self.generation == caller.generation;
+        if under_these && !self.past.contains(&session) {
+            self.callers.hold(caller, now);
+        }
+    }
+
+    fn set(&mut self, settings: &wire::Settings) {
+        if self.rules.is_some() && self.generation == settings.generation {
+            return;
+        }
+        self.generation = settings.generation;
+        self.minor_versions.clone_from(&settings.minor_versions);
+        self.rules = Some(Rules::from(&settings.policy));
+        self.callers.set(settings);
+        self.replies.clear();
     }
 
     fn hold(&mut self, image: ImageId, new: Held) -> Noticed {
@@ -205,9 +277,11 @@ impl View {
         self.images.remove(&image);
     }
 
-    /// Forgets every image and the lease: the control plane has another catalogue.
+    /// Forgets every image, every caller and the lease: the control plane has another catalogue.
     pub fn clear(&mut self) {
         self.images.clear();
+        self.callers.forget_all();
+        self.replies.clear();
         self.lease_until = Millis(0);
     }
 
@@ -231,6 +305,92 @@ impl View {
             Some(Held::Absent { .. }) => Lookup::Absent,
             Some(Held::Known(image)) => Lookup::Known(Arc::clone(image)),
         }
+    }
+
+    /// Who sends a request.
+    #[must_use]
+    pub fn who(&self, head: &Head) -> Who {
+        self.callers.who(head)
+    }
+
+    /// The headers of a request that say who sends it.
+    #[must_use]
+    pub fn identity_headers(&self, head: &Head) -> Vec<Header> {
+        self.callers.headers_of(head)
+    }
+
+    /// Whether it is known who this is.
+    #[must_use]
+    pub fn knows(&self, who: Who, now: Millis) -> bool {
+        self.callers.get(who, now).is_some()
+    }
+
+    /// What is known of a caller and an image, now. `None` is an image that cannot exist.
+    #[must_use]
+    pub fn sight(&self, who: Who, image: Option<ImageId>, now: Millis) -> Sight<'_> {
+        Sight {
+            caller: self.callers.get(who, now).map(AsRef::as_ref),
+            image: image.map_or(Lookup::Absent, |image| self.lookup(image, now)),
+            rules: self.rules.as_ref(),
+        }
+    }
+
+    /// The name under which the reply to a request is kept; `None` for one whose reply is not.
+    #[must_use]
+    pub fn reply_key(&self, head: &Head, who: Who) -> Option<ReplyKey> {
+        ReplyKey::of(head, who, &self.callers)
+    }
+
+    /// A reply to give again, and the image it shows.
+    pub fn kept(
+        &mut self,
+        key: ReplyKey,
+        now: Millis,
+    ) -> Option<(Arc<KeptReply>, Option<ImageId>)> {
+        if !self.leased(now) {
+            return None;
+        }
+        let Self { images, callers, generation, replies, .. } = self;
+        replies.get(key, now, |grounds| {
+            let image = grounds
+                .image
+                .as_ref()
+                .is_none_or(|(image, then)| is_same(then, images.get(image).and_then(Held::known)));
+            let caller = grounds
+                .caller
+                .as_ref()
+                .is_none_or(|(key, then)| is_same(then, callers.get(Who::Caller(*key), now)));
+            image && caller && *generation == grounds.generation
+        })
+    }
+
+    /// Keeps a reply, if all that it depends on stands here as it stood when it was made.
+    pub fn keep(&mut self, key: ReplyKey, who: Who, keep: &Keep, reply: KeptReply, now: Millis) {
+        if let Some(grounds) = self.grounds(who, keep, now) {
+            self.replies.keep(key, reply, grounds, now);
+        }
+    }
+
+    fn grounds(&self, who: Who, keep: &Keep, now: Millis) -> Option<Grounds> {
+        (self.generation == keep.generation).then_some(())?;
+        let image = match &keep.image {
+            None => None,
+            Some(text) => {
+                let image = ImageId::from_bytes(text).ok()?;
+                // A record of a later change than the reply knows of would hide that change for
+                // ever: no push about it comes any more.
+                let held = self.images.get(&image).and_then(Held::known)?;
+                (held.seq.0 <= keep.as_of).then_some(())?;
+                Some((image, Arc::downgrade(held)))
+            }
+        };
+        let caller = match who {
+            Who::Caller(key) if keep.caller => {
+                Some((key, Arc::downgrade(self.callers.get(who, now)?)))
+            }
+            _ => None,
+        };
+        Some(Grounds { generation: keep.generation, image, caller })
     }
 
     /// Whether the writer of an epoch may go on.

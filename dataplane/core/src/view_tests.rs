@@ -19,6 +19,7 @@ fn record(seq: u64, status: &str, epoch: u64) -> Push {
         checksum: None,
         epoch,
         locations: Vec::<Location>::new(),
+        attributes: Vec::new(),
     })
 }
 
@@ -28,7 +29,7 @@ fn absent(seq: u64) -> Push {
 
 /// A view of pushes in one session, with a lease.
 fn view(pushes: &[Push]) -> View {
-    let mut view = View::new();
+    let mut view = View::new([1; 32]);
     view.grant_lease(Millis(100));
     for (number, push) in (1..).zip(pushes) {
         view.apply(SessionId(7), PushNumber(number), push);
@@ -135,6 +136,6 @@ fn writers() {
 
 #[test]
 fn settings() {
-    let settings = Push::Settings(Settings { minor_versions: vec![0, 9] });
+    let settings = Push::Settings(Settings { minor_versions: vec![0, 9], ..Settings::default() });
     assert_eq!(view(&[settings]).minor_versions(), [0, 9]);
 }

@@ -136,7 +136,7 @@ async fn answer(shard: &Shard, stream: &mut Stream, mut head: Head, peer: Socket
     let route = route(&head, shard.view.borrow().minor_versions());
     let next = match route {
         Route::Download { id_text } => {
-            download::serve(shard, stream, &head, &id_text, &request).await
+            download::serve(shard, stream, head, &id_text, &request).await
         }
         Route::Upload { id_text } => upload::serve(shard, stream, head, &id_text, &request).await,
         Route::Relay => relay::serve(shard, stream, head, &request).await,

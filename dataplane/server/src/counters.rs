@@ -50,6 +50,8 @@ counters! {
     windows_cold,
     /// Calls made inline that held up the shard for more than two milliseconds.
     stalls,
+    /// Replies given again without asking the control plane.
+    replies_kept,
     /// Uploads that ended with an active image.
     uploads_stored,
     /// Uploads that ended without one.

@@ -13,6 +13,7 @@ use crate::node::Identity;
 use crate::options::{DataOptions, Engines, StartError};
 use crate::shard::Common;
 use crate::shards::{self, Seed};
+use dataplane_core::caller::Salt;
 use dataplane_hash::{Calibration, Hub};
 use dataplane_io::bulk::select;
 use dataplane_io::{Arena, Bulk, BulkOptions, Engine, EngineKind};
@@ -86,6 +87,7 @@ impl Data {
         let (orders, reclaims) = mpsc::channel(RECLAIMS_OPEN_MAX);
         let (settled, recovered) = watch::channel(false);
         let common = Common {
+            salt: salt(),
             node: identity.node,
             asker,
             bulk,
@@ -275,6 +277,15 @@ fn join(thread: JoinHandle<()>) {
         // Its panic was reported when it happened.
         tracing::error!("a thread of the data plane had ended by a panic");
     }
+}
+
+/// Two random UUIDs: 244 bits that nobody else knows.
+fn salt() -> Salt {
+    let halves = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(uuid::Uuid::into_bytes);
+    let mut salt = Salt::default();
+    salt[..16].copy_from_slice(&halves[0]);
+    salt[16..].copy_from_slice(&halves[1]);
+    salt
 }
 
 fn cores() -> usize {

@@ -6,17 +6,17 @@
 
 use crate::clock;
 use crate::connection::{Next, Request, respond};
+use crate::relay;
 use crate::shard::Shard;
 use crate::stream::{Stop, Stream};
 use dataplane_core::Millis;
-use dataplane_core::authorize::Grant;
 use dataplane_core::download::{self, Cut, Open, OpenError, Step};
 use dataplane_core::head::{Head, Persistence};
 use dataplane_io::socket::{self, SentFile, SocketError};
 use dataplane_io::{BulkFile, Drained, Pipe, Prober, Residency};
 use dataplane_store::ReadError;
 use glint_image::limits::{ASK_MS_MAX, MARK_WAIT_MS_MAX};
-use glint_link::wire::Answer;
+use glint_link::wire::{Answer, Ask};
 use std::time::{Duration, Instant};
 
 /// An inline call that takes longer than this held up the shard.
@@ -34,25 +34,31 @@ struct Source {
 pub(crate) async fn serve(
     shard: &Shard,
     stream: &mut Stream,
-    head: &Head,
+    head: Head,
     id_text: &str,
     request: &Request,
 ) -> Next {
-    let mut step = download::start(head, id_text, Grant::unauthenticated());
+    let who = shard.view.borrow().who(&head);
+    let mut step = download::start(&head, id_text, who);
     let mut source = Source { file: None, prober: Prober::new(), pipe: None };
     loop {
         step = match step {
             Step::Look(look) => {
-                let image = look.image();
-                shard.used(image);
-                look.found(&shard.look(image).await)
+                if let Some(image) = look.image() {
+                    shard.used(image);
+                    shard.settle_lease(image).await;
+                }
+                let view = shard.view.borrow();
+                let (who, image) = (look.who(), look.image());
+                look.found(&view.sight(who, image, shard.now()))
+            }
+            Step::Identify(identify) => {
+                let question = identify.ask(shard.view.borrow().identity_headers(&head));
+                identify.answered(&ask(shard, question).await)
             }
             Step::Resolve(resolve) => {
-                let wait = Duration::from_millis(ASK_MS_MAX);
-                let asked = shard.common.asker.ask(resolve.ask());
-                let none = Answer::Unavailable { reason: "no answer in time".to_owned() };
-                let answer = monoio::time::timeout(wait, asked).await.unwrap_or(none);
-                resolve.answered(&answer)
+                let question = resolve.ask();
+                resolve.answered(&ask(shard, question).await)
             }
             Step::Wait(wait) => {
                 if shard.reaches(wait.mark(), Duration::from_millis(MARK_WAIT_MS_MAX)).await {
@@ -62,6 +68,7 @@ pub(crate) async fn serve(
                 }
             }
             Step::Open(open) => open_file(shard, &mut source, open).await,
+            Step::TurnAway => return relay::serve(shard, stream, head, request).await,
             Step::Respond(response, persistence) => {
                 return respond(stream, &response, request, persistence).await;
             }
@@ -71,6 +78,12 @@ pub(crate) async fn serve(
             sending => send(shard, stream, &mut source, sending, request).await,
         };
     }
+}
+
+async fn ask(shard: &Shard, question: Ask) -> Answer {
+    let asked = shard.common.asker.ask(question);
+    let none = |_| Answer::Unavailable { reason: "no answer in time".to_owned() };
+    monoio::time::timeout(Duration::from_millis(ASK_MS_MAX), asked).await.unwrap_or_else(none)
 }
 
 async fn open_file(shard: &Shard, source: &mut Source, open: Open) -> Step {
@@ -136,6 +149,8 @@ async fn send(
             Err(_) => Step::Cut(Cut::Gone),
         },
         Step::Look(_)
+        | Step::Identify(_)
+        | Step::TurnAway
         | Step::Resolve(_)
         | Step::Wait(_)
         | Step::Open(_)

@@ -4,20 +4,23 @@
 //! What the answer is, is the control plane's matter. Invariants: a body is relayed only when its
 //! end was proved; it never takes more memory than its bound and its share of the shard's; the
 //! response goes out when this shard's view has reached the change it speaks of, so a client that
-//! reads what it wrote finds it.
+//! reads what it wrote finds it; a reply is given again only while the view says that it stands.
 
 use crate::connection::{Next, Request, next_of, respond};
 use crate::shard::Shard;
 use crate::stream::{Filled, Stop, Stream};
 use dataplane_core::authorize::undecided;
 use dataplane_core::body::{Body, Framing};
+use dataplane_core::caller::Who;
 use dataplane_core::head::{Head, Persistence};
+use dataplane_core::kept::{KeptReply, ReplyKey};
 use dataplane_core::respond::{CONTINUE, HeadWriter, Length, Response};
 use glint_image::Fault;
 use glint_image::limits::{
     ASK_MS_MAX, BODY_SPAN_BYTES_MIN, BODY_SPAN_MS, MARK_WAIT_MS_MAX, RELAY_BODY_BYTES_MAX,
 };
-use glint_link::wire::{Answer, Ask, Header};
+use glint_link::wire::{Answer, Ask, Header, Keep};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::link::asks::Answered;
@@ -31,11 +34,26 @@ enum NoBody {
     Gone,
 }
 
-/// Answers one request with what the control plane says.
+/// Answers one request with what the control plane says, or has said before.
 pub(crate) async fn serve(
     shard: &Shard,
     stream: &mut Stream,
     head: Head,
+    request: &Request,
+) -> Next {
+    let asker = Asker::of(shard, &head);
+    let Some(reply) = asker.kept(shard) else {
+        return relay(shard, stream, head, asker, request).await;
+    };
+    shard.counters.replies_kept.add(1);
+    give_again(stream, &reply, request, head.persistence).await
+}
+
+async fn relay(
+    shard: &Shard,
+    stream: &mut Stream,
+    head: Head,
+    asker: Asker,
     request: &Request,
 ) -> Next {
     let persistence = head.persistence;
@@ -48,14 +66,17 @@ pub(crate) async fn serve(
         }
     };
     let is_head = head.method == "HEAD";
-    let ask = Ask::Relay { head: head.into_request(&request.id, request.peer.to_string()) };
+    let ask = Ask::Relay {
+        head: head.into_request(&request.id, request.peer.to_string()),
+        caller: asker.unknown(shard),
+    };
     let asked = shard.common.asker.ask_with_body(ask, body);
     let answered = monoio::time::timeout(Duration::from_millis(ASK_MS_MAX), asked).await;
     drop(room);
     let Answered { answer, body } =
         answered.unwrap_or_else(|_| Answered::unavailable("no answer in time"));
     let (status, headers, body) = match answer {
-        Answer::Relayed { status, headers, at } => {
+        Answer::Relayed { status, headers, at, keep } => {
             // The change is made: when the view does not come to it in time, the answer is still
             // the truth.
             if !shard.reaches_everywhere(at, Duration::from_millis(MARK_WAIT_MS_MAX)).await {
@@ -63,6 +84,9 @@ pub(crate) async fn serve(
                     request = request.id.as_str(),
                     "answering before the view has reached the change"
                 );
+            }
+            if let Some(keep) = keep {
+                asker.keep(shard, &keep, status, &headers, &body);
             }
             (status, headers, body)
         }
@@ -90,6 +114,64 @@ pub(crate) async fn serve(
     match stream.send_response(&out, body).await {
         Ok(()) => next_of(persistence),
         Err(_) => Next::Cut,
+    }
+}
+
+/// Sends a reply that was kept.
+async fn give_again(
+    stream: &mut Stream,
+    reply: &KeptReply,
+    request: &Request,
+    persistence: Persistence,
+) -> Next {
+    let mut out = Vec::with_capacity(1024);
+    let mut head = HeadWriter::new(&mut out, reply.status);
+    head.headers_again(&reply.headers, &request.id);
+    head.length(Length::Known(reply.body.len() as u64));
+    head.end(persistence);
+    match stream.send_response(&out, &reply.body).await {
+        Ok(()) => next_of(persistence),
+        Err(_) => Next::Cut,
+    }
+}
+
+/// Who asks for what, where the reply may be kept.
+#[derive(Clone, Copy, Debug)]
+struct Asker {
+    who: Who,
+    key: Option<ReplyKey>,
+}
+
+// === impl Asker ===
+
+impl Asker {
+    fn of(shard: &Shard, head: &Head) -> Self {
+        let view = shard.view.borrow();
+        let who = view.who(head);
+        Self { who, key: view.reply_key(head, who) }
+    }
+
+    fn kept(self, shard: &Shard) -> Option<Arc<KeptReply>> {
+        let (reply, image) = shard.view.borrow_mut().kept(self.key?, shard.now())?;
+        if let Some(image) = image {
+            shard.used(image);
+        }
+        Some(reply)
+    }
+
+    /// The name under which the control plane is to push what it knows of the caller.
+    fn unknown(self, shard: &Shard) -> Option<[u8; 32]> {
+        let Who::Caller(key) = self.who else { return None };
+        let wanted = self.key.is_some() && !shard.view.borrow().knows(self.who, shard.now());
+        wanted.then(|| key.bytes())
+    }
+
+    fn keep(self, shard: &Shard, keep: &Keep, status: u16, headers: &[Header], body: &[u8]) {
+        if let Some(key) = self.key {
+            let (headers, body) = (headers.to_vec(), body.to_vec());
+            let reply = KeptReply { status, headers, body };
+            shard.view.borrow_mut().keep(key, self.who, keep, reply, shard.now());
+        }
     }
 }
 

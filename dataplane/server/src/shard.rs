@@ -14,6 +14,7 @@ use crate::link::{LinkState, Progress, ToShard};
 use crate::suspicion::Suspicion;
 use crate::turn::Turn;
 use dataplane_core::Millis;
+use dataplane_core::caller::Salt;
 use dataplane_core::view::{Lookup, View};
 use dataplane_hash::Hub;
 use dataplane_io::{Arena, Bulk, PipePool};
@@ -36,6 +37,8 @@ const USED_SAMPLE: u64 = 16;
 /// What every shard gets a copy of.
 #[derive(Clone, Debug)]
 pub(crate) struct Common {
+    /// What goes into the names of callers and replies, all shards' alike.
+    pub(crate) salt: Salt,
     /// This node's lasting id, part of the names under which its uploads arrive.
     pub(crate) node: NodeId,
     /// Asks the control plane.
@@ -115,13 +118,14 @@ impl Shard {
         pipes: PipePool,
         progress: Progress,
     ) -> Self {
+        let view = RefCell::new(View::new(common.salt));
         Self {
             index,
             progress,
             step: Cell::new(StepNumber(0)),
             common,
             counters,
-            view: RefCell::new(View::new()),
+            view,
             changes: Changes::default(),
             turn,
             pipes,
@@ -158,6 +162,10 @@ impl Shard {
             ShardChange::Push { at, push } => {
                 let _ = view.apply(SessionId(at.session), PushNumber(at.number), push);
             }
+            ShardChange::Caller { at, caller } => {
+                let (session, number) = (SessionId(at.session), PushNumber(at.number));
+                view.take_caller(session, number, caller, self.now());
+            }
             ShardChange::Reached { at } => view.reach(SessionId(at.session), PushNumber(at.number)),
             ShardChange::Evict(images) => images.iter().for_each(|image| view.evict(*image)),
             ShardChange::DropAll => view.clear(),
@@ -192,19 +200,17 @@ impl Shard {
         monoio::time::timeout(within, everywhere).await.is_ok()
     }
 
-    /// Looks an image up. Where a session has just begun, waits a moment for its lease: that is on
-    /// its way.
-    pub(crate) async fn look(&self, image: ImageId) -> Lookup {
-        let look = || self.view.borrow().lookup(image, self.now());
-        let found = look();
-        if found != Lookup::Stale || *self.common.link.borrow() == LinkState::Away {
-            return found;
+    /// Where a session has just begun and the image is held, waits a moment for the lease: that is
+    /// on its way.
+    pub(crate) async fn settle_lease(&self, image: ImageId) {
+        let stale = self.view.borrow().lookup(image, self.now()) == Lookup::Stale;
+        if !stale || *self.common.link.borrow() == LinkState::Away {
+            return;
         }
         let leased = || self.view.borrow().leased(self.now()).then_some(());
         let within = Duration::from_millis(LEASE_WAIT_MS_MAX);
         // Without a lease after all this time, the answer is what it was.
         let _ = monoio::time::timeout(within, self.changes.until(leased)).await;
-        look()
     }
 
     /// Counts a use of an image; a sample of them is told to the link.

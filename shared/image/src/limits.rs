@@ -337,3 +337,25 @@ pub const METADEF_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most tasks of one image in the answer that lists them; older ones are left out. Tasks are
 /// forgotten two days after they end.
 pub const IMAGE_TASKS_MAX: u32 = 1_000;
+
+/// Most bytes of what one shard knows of callers; the callers themselves are shared by all shards.
+/// A usual one takes 1 KiB, so there is room for tens of thousands. The least used makes room.
+pub const CALLERS_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Longest that what is known of a caller holds, in milliseconds: how long a revoked token may go
+/// on serving. keystonemiddleware: `token_cache_time`, default 300 s. A longer time is cut to this.
+pub const CALLER_MS_MAX: u64 = 300_000;
+
+/// How often one request asks who its caller is, where the answer is not found (evicted, or
+/// overtaken by a new policy). More: 503.
+pub const IDENTIFY_ATTEMPTS_MAX: u32 = 3;
+
+/// Most bytes of replies that one shard keeps to give again. The least used makes room.
+pub const KEPT_REPLIES_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Largest reply kept, in bytes. A larger one is asked for each time.
+pub const KEPT_REPLY_BYTES_MAX: usize = 256 * 1024;
+
+/// Longest that a reply is kept, in milliseconds, pushes or not: a bound for what a program beside
+/// this one may have written to the database. Then it is asked for again.
+pub const KEPT_REPLY_MS_MAX: u64 = 60_000;

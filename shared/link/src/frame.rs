@@ -123,8 +123,12 @@ mod tests {
 
     #[test]
     fn what_goes_in_comes_out() {
-        let answer =
-            Answer::Relayed { status: 201, headers: vec![], at: Mark { session: 7, number: 3 } };
+        let answer = Answer::Relayed {
+            status: 201,
+            headers: vec![],
+            at: Mark { session: 7, number: 3 },
+            keep: None,
+        };
         let frame = encode(&answer).expect("small");
         let header = header_of(&frame).expect("our own");
         assert_eq!(decode::<Answer>(header, &frame[HEADER_BYTES..]), Ok(answer));

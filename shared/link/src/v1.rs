@@ -146,8 +146,11 @@ pub enum Push {
         /// The outbox number as of which this is true.
         seq: u64,
     },
-    /// Settings the data plane needs.
+    /// The settings in force from here on. Under another generation than the one before, every
+    /// caller and every kept reply is forgotten.
     Settings(Settings),
+    /// What one caller may do.
+    Caller(Caller),
     /// Remove bytes that no row refers to any more, then ask `Reclaimed`.
     Reclaim(Reclaim),
     /// All records of the `Hold` list have been sent: from here the view is current.
@@ -155,10 +158,99 @@ pub enum Push {
 }
 
 /// Settings pushed by the control plane, so that only it reads them.
-#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
+    /// New with every change of the settings and every start of a control plane. What was decided
+    /// under one counts for nothing under another.
+    pub generation: u64,
     /// Minor versions of `/v2.N` that this deployment answers.
     pub minor_versions: Vec<u16>,
+    /// The headers that say who the caller is, in lower case. Callers who send the same values in
+    /// all of them are one caller.
+    pub identity_headers: Vec<String>,
+    /// What everybody may do, where nobody authenticates; then no caller is ever asked about.
+    pub everybody: Option<Grant>,
+    /// The rules by which downloads are admitted.
+    pub policy: Policy,
+}
+
+/// The part of the policy that decides on downloads.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// The rules `download_image` and `get_image` with all that they refer to.
+    pub rules: Vec<PolicyRule>,
+    /// The rule that stands in for missing ones.
+    pub default_rule: String,
+    /// The attributes of images that the rules compare and that records carry for them only.
+    pub attributes: Vec<String>,
+}
+
+/// One rule as it is in force.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRule {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub text: PolicyText,
+}
+
+/// A rule as written.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub enum PolicyText {
+    /// In the policy language.
+    Text(String),
+    /// As a list of alternatives, each a list of checks that must all hold.
+    List(Vec<Vec<String>>),
+}
+
+/// What is known of one caller.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The name under which the data plane asked: nobody else can tell what it stands for.
+    pub key: [u8; 32],
+    /// The generation of the settings under which this was decided.
+    pub generation: u64,
+    /// What the caller may do; `None`: not to be let in.
+    pub grant: Option<Grant>,
+    /// How long this holds, in milliseconds from when it is taken.
+    pub valid_ms: u64,
+}
+
+/// What a caller is to the rules.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// Whether the caller is an administrator.
+    pub is_admin: bool,
+    /// Whether the rules for images apply to the scope of the caller's token. If not, they refuse.
+    pub in_scope: bool,
+    /// The caller's project.
+    pub project: Option<String>,
+    /// What the rules may compare.
+    pub credentials: Vec<Attribute>,
+}
+
+/// A named value that rules compare.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: AttributeValue,
+}
+
+/// A value as the policy language knows it.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub enum AttributeValue {
+    /// `None`
+    None,
+    /// `True` or `False`
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A text.
+    Text(String),
+    /// A list of texts.
+    Texts(Vec<String>),
 }
 
 /// An order to remove bytes.
@@ -196,6 +288,8 @@ pub struct ImageRecord {
     pub epoch: u64,
     /// Where the bytes lie, best first.
     pub locations: Vec<Location>,
+    /// Those of [`Policy::attributes`] that the image has.
+    pub attributes: Vec<Attribute>,
 }
 
 /// A place where bytes lie.
@@ -240,6 +334,13 @@ pub enum Ask {
     Resolve {
         /// Image id.
         image: [u8; 36],
+    },
+    /// Who is the caller who sends these headers? What comes of it is pushed.
+    Identify {
+        /// The name under which to push it.
+        key: [u8; 32],
+        /// Those of [`Settings::identity_headers`] that the request has.
+        headers: Vec<Header>,
     },
     /// May this caller upload to this image, and under which epoch?
     Reserve {
@@ -288,6 +389,9 @@ pub enum Ask {
     Relay {
         /// The request.
         head: RequestHead,
+        /// The name under which to push what is known of the caller, if the reply may be kept and
+        /// the node does not know already.
+        caller: Option<[u8; 32]>,
     },
 }
 
@@ -296,6 +400,11 @@ pub enum Ask {
 pub enum Answer {
     /// Look once this push is in force. Answers `Resolve`.
     Resolved {
+        /// Session and push number to wait for.
+        at: Mark,
+    },
+    /// Look once this push is in force. Answers `Identify`.
+    Identified {
         /// Session and push number to wait for.
         at: Mark,
     },
@@ -331,6 +440,8 @@ pub enum Answer {
         headers: Vec<Header>,
         /// Send it once this push is in force.
         at: Mark,
+        /// On what condition it may be given again.
+        keep: Option<Keep>,
     },
     /// No, with the response to give; the body is complete. Answers `Reserve`, and `Commit` where
     /// the bytes turn out to be too many: then the epoch is closed as with `Fenced`.
@@ -348,6 +459,20 @@ pub enum Answer {
         /// For the log.
         reason: String,
     },
+}
+
+/// What a reply that may be given again depends on, besides the request itself.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// The image it shows. It stands while no push about the image comes; it is kept only where
+    /// the record held is of a change up to `as_of`.
+    pub image: Option<[u8; 36]>,
+    /// Every change up to here is in the reply.
+    pub as_of: u64,
+    /// Whether it depends on who asks.
+    pub caller: bool,
+    /// The generation of the settings under which it was made.
+    pub generation: u64,
 }
 
 /// A point in a session.

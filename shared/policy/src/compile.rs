@@ -8,7 +8,7 @@ use crate::check::{Check, Pattern};
 use crate::file::RuleText;
 use crate::parse::{parse, parse_text};
 use crate::value::{Attributes, Comparison, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A rule that exists without any file.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +66,18 @@ pub struct Compiled {
     rules: Vec<Node>,
     names: BTreeMap<String, usize>,
     default: Option<usize>,
+    /// The text of each rule as it is in force, in the order of `rules`.
+    texts: Vec<RuleText>,
+}
+
+/// Some rules with all that they refer to: enough to ask them elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extract {
+    /// The rules as they are in force, by name; the default rule is among them if there is one.
+    /// Compiled anew, under the same `policy_default_rule`, they answer as here.
+    pub rules: BTreeMap<String, RuleText>,
+    /// The attributes of the target that they compare.
+    pub attributes: BTreeSet<String>,
 }
 
 /// As [`Check`], with references resolved.
@@ -98,23 +110,23 @@ impl Compiled {
         for file in files {
             written.extend(file.iter().map(|(name, rule)| (name.as_str(), rule)));
         }
-        let mut checks: BTreeMap<String, Check> = BTreeMap::new();
+        let mut checks: BTreeMap<String, (Check, RuleText)> = BTreeMap::new();
         for (name, rule) in &written {
             let check = parse(rule);
             note_text(name, rule, &check, &mut findings);
-            checks.insert((*name).to_owned(), check);
+            checks.insert((*name).to_owned(), (check, (*rule).clone()));
         }
         for default in defaults {
             if !written.contains_key(default.name) {
-                let check = default_check(default, &written, settings);
-                checks.insert(default.name.to_owned(), check);
+                let text = default_text(default, &written, settings);
+                checks.insert(default.name.to_owned(), (parse(&text), text));
             }
         }
         (Self::resolve(&checks, settings, &mut findings), findings)
     }
 
     fn resolve(
-        checks: &BTreeMap<String, Check>,
+        checks: &BTreeMap<String, (Check, RuleText)>,
         settings: &Settings,
         findings: &mut Vec<Finding>,
     ) -> Self {
@@ -122,11 +134,12 @@ impl Compiled {
             checks.keys().enumerate().map(|(index, name)| (name.clone(), index)).collect();
         let default = names.get(&settings.default_rule).copied();
         let mut rules = Vec::with_capacity(checks.len());
-        for (name, check) in checks {
+        for (name, (check, _)) in checks {
             let mut resolver = Resolver { name, names: &names, default, findings: &mut *findings };
             rules.push(resolver.node(check));
         }
-        let compiled = Self { rules, names, default };
+        let texts = checks.values().map(|(_, text)| text.clone()).collect();
+        let compiled = Self { rules, names, default, texts };
         compiled.find_cycles(findings);
         compiled
     }
@@ -153,6 +166,27 @@ impl Compiled {
     #[must_use]
     pub fn has(&self, rule: &str) -> bool {
         self.names.contains_key(rule)
+    }
+
+    /// The named rules, and those they refer to.
+    #[must_use]
+    pub fn extract(&self, names: &[&str]) -> Extract {
+        let named = names.iter().filter_map(|name| self.names.get(*name).copied());
+        let mut open: Vec<usize> = named.chain(self.default).collect();
+        let mut wanted = BTreeSet::new();
+        let mut extract = Extract::default();
+        while let Some(rule) = open.pop() {
+            if wanted.insert(rule) {
+                self.rules[rule].each_reference(&mut |reference| open.push(reference));
+                self.rules[rule].each_attribute(&mut |attribute| {
+                    extract.attributes.insert(attribute.to_owned());
+                });
+            }
+        }
+        let chosen = self.names.iter().filter(|(_, rule)| wanted.contains(*rule));
+        extract.rules =
+            chosen.map(|(name, rule)| (name.clone(), self.texts[*rule].clone())).collect();
+        extract
     }
 
     /// Whether the rule accepts. A rule that does not exist is the default rule's matter, or
@@ -226,27 +260,33 @@ impl Question<'_> {
     }
 }
 
-/// The default, under the rules for changed ones (`Enforcer._handle_deprecated_rule`).
-fn default_check(
+/// The default's text, under the rules for changed ones (`Enforcer._handle_deprecated_rule`).
+fn default_text(
     default: &RuleDefault,
     written: &BTreeMap<&str, &RuleText>,
     settings: &Settings,
-) -> Check {
-    let new = parse_text(default.rule);
-    let Some((old_name, old_rule)) = default.deprecated else { return new };
+) -> RuleText {
+    let new = || RuleText::Text(default.rule.to_owned());
+    let Some((old_name, old_rule)) = default.deprecated else { return new() };
     if old_name != default.name
         && let Some(rule) = written.get(old_name)
     {
         let old_override = parse(rule);
         let points_here = old_override == Check::Rule(default.name.to_owned());
         if old_override != parse_text(old_rule) && !points_here {
-            return old_override;
+            return (*rule).clone();
         }
     }
     if !settings.enforce_new_defaults && old_rule != default.rule {
-        return Check::Or(vec![new, parse_text(old_rule)]);
+        let either = [default.rule, old_rule].map(in_parentheses);
+        return RuleText::Text(either.join(" or "));
     }
-    new
+    new()
+}
+
+/// A rule as a part of a larger one.
+fn in_parentheses(rule: &str) -> String {
+    if rule.trim().is_empty() { "@".to_owned() } else { format!("({rule})") }
 }
 
 fn note_text(name: &str, rule: &RuleText, check: &Check, findings: &mut Vec<Finding>) {
@@ -302,6 +342,19 @@ impl Resolver<'_> {
 // === impl Node ===
 
 impl Node {
+    fn each_attribute(&self, visit: &mut dyn FnMut(&str)) {
+        match self {
+            Self::Role(pattern) | Self::Literal(_, pattern) | Self::Credential(_, pattern) => {
+                pattern.0.keys().for_each(visit);
+            }
+            Self::Not(inner) => inner.each_attribute(visit),
+            Self::And(nodes) | Self::Or(nodes) => {
+                nodes.iter().for_each(|node| node.each_attribute(visit));
+            }
+            Self::True | Self::False | Self::Raises | Self::Rule(_) => {}
+        }
+    }
+
     fn each_reference(&self, visit: &mut dyn FnMut(usize)) {
         match self {
             Self::Rule(rule) => visit(*rule),

@@ -15,6 +15,6 @@ mod template;
 mod tests;
 pub mod value;
 
-pub use compile::{Compiled, Finding, RuleDefault, Settings};
+pub use compile::{Compiled, Extract, Finding, RuleDefault, Settings};
 pub use file::{FileError, RuleText, parse_file};
 pub use value::{Attributes, Value};

@@ -45,6 +45,14 @@ impl Template {
         })
     }
 
+    /// The keys it names.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Key(key) => Some(key.as_str()),
+        })
+    }
+
     /// Writes the filled text.
     pub(crate) fn write(&self, target: &dyn Attributes, out: &mut impl Write) -> fmt::Result {
         self.0.iter().try_for_each(|part| match part {

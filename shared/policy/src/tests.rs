@@ -150,3 +150,45 @@ fn defaults_files_and_old_names() {
     assert!(ask("", &strict, "unknown", "x"), "the default rule stands in");
     assert!(!ask("default: '!'", &strict, "unknown", "x"));
 }
+
+#[test]
+fn an_extract_answers_as_the_whole() {
+    let defaults = [
+        RuleDefault { name: "default", rule: "role:any", deprecated: None },
+        RuleDefault { name: "admin", rule: "role:admin", deprecated: None },
+        RuleDefault {
+            name: "get",
+            rule: "rule:admin or project_id:%(owner)s",
+            deprecated: Some(("get", "rule:missing")),
+        },
+        RuleDefault { name: "other", rule: "'x':%(color)s", deprecated: None },
+    ];
+    let check = |file: &str, lenient: bool, rules: &[&str], attributes: &[&str]| {
+        let settings = Settings { enforce_new_defaults: !lenient, ..Settings::default() };
+        let file = parse_file(file).expect("a policy file");
+        let (whole, _) = Compiled::new(&defaults, &[file], &settings);
+        let extract = whole.extract(&["get"]);
+        assert_eq!(extract.rules.keys().collect::<Vec<_>>(), rules);
+        assert_eq!(extract.attributes.iter().collect::<Vec<_>>(), attributes);
+        let (part, _) = Compiled::new(&[], &[extract.rules], &settings);
+        for role in ["admin", "any", "x", "y z"] {
+            for owner in ["me", "you"] {
+                let roles = [role.to_owned()];
+                let roles = [("roles", Value::Texts(&roles)), ("project_id", Value::Text("me"))];
+                let target = Map(&[("owner", Value::Text(owner)), ("color", Value::Text("red"))]);
+                let ask = |policy: &Compiled| policy.accepts("get", &target, &Map(&roles));
+                assert_eq!(ask(&part), ask(&whole), "{role} {owner}");
+            }
+        }
+    };
+    check("", false, &["admin", "default", "get"], &["owner"]);
+    check("", true, &["admin", "default", "get"], &["owner"]);
+    check("get: ''", true, &["default", "get"], &[]);
+    check(
+        "get: 'not (rule:b)'\nb: [['role:y z'], ['x:%(color)s']]",
+        false,
+        &["b", "default", "get"],
+        &["color"],
+    );
+    check("default: '!'\nget: 'rule:gone'", false, &["default", "get"], &[]);
+}

@@ -111,6 +111,10 @@ fn frame_examples() -> Vec<Vec<u8>> {
     add(2, encode(&forget).expect(encoded));
     let body = glint_link::wire::Push::Image(replica::record(image, 5, true));
     add(3, encode(&ToData::Push { session: 7, number: 1, body }).expect(encoded));
+    let body = glint_link::wire::Push::Settings(replica::settings(4));
+    add(3, encode(&ToData::Push { session: 7, number: 2, body }).expect(encoded));
+    let body = glint_link::wire::Push::Caller(replica::caller(4));
+    add(3, encode(&ToData::Push { session: 7, number: 3, body }).expect(encoded));
     add(3, encode(&ToData::Pong { nonce: 5, lease_ms: 10_000 }).expect(encoded));
     let header = glint_link::wire::Header { name: "accept".to_owned(), value: b"*/*".to_vec() };
     let request = glint_link::wire::RequestHead {
@@ -121,9 +125,13 @@ fn frame_examples() -> Vec<Vec<u8>> {
         request_id: "req-1".to_owned(),
         peer: "[::1]:9".to_owned(),
     };
-    add(4, encode(&Ask::Relay { head: request }).expect(encoded));
+    let headers = vec![header.clone()];
+    add(4, encode(&Ask::Identify { key: [8; 32], headers }).expect(encoded));
+    add(4, encode(&Ask::Relay { head: request, caller: Some([8; 32]) }).expect(encoded));
     let at = glint_link::wire::Mark { session: 7, number: 1 };
-    let relayed = Answer::Relayed { status: 200, headers: vec![header.clone(), header], at };
+    let keep = glint_link::wire::Keep { image: Some(image), as_of: 5, caller: true, generation: 9 };
+    let headers = vec![header.clone(), header];
+    let relayed = Answer::Relayed { status: 200, headers, at, keep: Some(keep) };
     add(5, encode(&relayed).expect(encoded));
     add(6, encode(&Piece { bytes: vec![7; 40], last: true }).expect(encoded));
     examples

@@ -11,7 +11,8 @@ use glint_link::replica::{
     ShardChange, StepNumber, Subscriber, SubscriberAction, SubscriberConfig, Ticket,
 };
 use glint_link::wire::{
-    Held, ImageRecord, Location, Push, Reclaim, Settings, ToControl, ToData, Welcome,
+    Caller, Held, ImageRecord, Location, Policy, Push, Reclaim, Settings, ToControl, ToData,
+    Welcome,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,7 +87,7 @@ struct PublisherEnd {
 
 impl PublisherEnd {
     fn new() -> Self {
-        let settings = Settings { minor_versions: vec![0, 17] };
+        let settings = Settings { minor_versions: vec![0, 17], ..Settings::default() };
         let session = SessionId(SESSIONS_PER_CONNECTION);
         let config = PublisherConfig { session, lease: LEASE, head: Seq(3), settings };
         Self {
@@ -151,7 +152,15 @@ impl PublisherEnd {
                 let _ = machine.handle_reclaim(now, reclaim);
             }
             _ => {
-                machine.handle_reclaimed(input.small());
+                match input.small() % 4 {
+                    0 => machine.handle_reclaimed(input.small()),
+                    1 => machine.handle_settings(now, settings(input.small())),
+                    2 => machine.handle_caller(now, Ticket(input.small()), caller(input.small())),
+                    _ => {
+                        let image = ImageId::from_bytes(&input.image()).unwrap_or_else(|_| other());
+                        machine.handle_watch(now, Ticket(input.small()), image);
+                    }
+                }
                 machine.handle_timeout(now);
             }
         }
@@ -197,6 +206,18 @@ impl PublisherEnd {
     }
 }
 
+/// A caller who is not let in.
+pub(crate) fn caller(generation: u64) -> Caller {
+    Caller { key: [5; 32], generation, grant: None, valid_ms: generation }
+}
+
+/// Settings whose rules compare one attribute or another.
+pub(crate) fn settings(generation: u64) -> Settings {
+    let attributes = vec![format!("attribute_{}", generation % 2)];
+    let policy = Policy { attributes, ..Policy::default() };
+    Settings { generation, policy, ..Settings::default() }
+}
+
 fn other() -> ImageId {
     ImageId::parse("ffffffff-0000-0000-0000-000000000000").expect("a UUID")
 }
@@ -214,6 +235,7 @@ pub(crate) fn record(image: [u8; 36], seq: u64, active: bool) -> ImageRecord {
         checksum: Some("acbd18db4cc2f85cedef654fccc4a4d8".to_owned()),
         epoch: 0,
         locations: vec![Location { store: String::new(), url: "file:///images/x".to_owned() }],
+        attributes: Vec::new(),
     }
 }
 
@@ -272,12 +294,13 @@ impl SubscriberEnd {
                 let image = input.image();
                 let body = match input.small() {
                     0 => Push::Current,
-                    1 => Push::Settings(Settings { minor_versions: vec![1] }),
+                    1 => Push::Settings(settings(input.small())),
                     2 => {
                         let location = Location { store: String::new(), url: String::new() };
                         Push::Reclaim(Reclaim { order: 1, image, location })
                     }
-                    3..8 => Push::Absent { image, seq: input.small() },
+                    3 => Push::Caller(caller(input.small())),
+                    4..8 => Push::Absent { image, seq: input.small() },
                     _ => Push::Image(record(image, input.small(), true)),
                 };
                 machine.handle_message(now, ToData::Push { session, number, body });
@@ -322,6 +345,7 @@ impl SubscriberEnd {
         match change {
             ShardChange::Begin { session } => (self.session, self.number) = (session, 0),
             ShardChange::Reached { at }
+            | ShardChange::Caller { at, .. }
             | ShardChange::Push { at, push: Push::Current | Push::Settings(_) } => {
                 self.reach(at);
             }

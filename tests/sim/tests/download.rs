@@ -6,14 +6,16 @@
 //! no download begins once the view knows that the image is gone, or the lease is over; one that
 //! has begun goes on; others get their turn.
 
-use dataplane_core::authorize::Grant;
+use dataplane_core::caller::Who;
 use dataplane_core::download::{Cut, OpenError, Residency, Step, start};
 use dataplane_core::head::{Head, Parsed, Persistence, parse};
 use dataplane_core::time::Millis;
 use dataplane_core::view::View;
 use glint_image::limits::{SEND_WINDOW_MS_MAX, WINDOW_BYTES, WINDOWS_PER_TURN};
 use glint_image::{ImageId, PushNumber, RequestId, SessionId};
-use glint_link::wire::{Answer, ImageRecord, Location, Mark, Push};
+use glint_link::wire::{
+    Answer, Grant, ImageRecord, Location, Mark, Policy, PolicyRule, PolicyText, Push, Settings,
+};
 use tests_sim::{Rng, each_seed};
 
 const ID: &str = "71c675ab-d94f-49cd-a114-e12490b328d9";
@@ -101,13 +103,14 @@ struct World {
 
 impl World {
     fn new(seed: u64, request: Request, fault: Option<(u64, Fault)>) -> Self {
-        let mut view = View::new();
+        let mut view = View::new([1; 32]);
         view.grant_lease(Millis(LEASE_MS));
+        view.apply(SessionId(1), PushNumber(1), &Push::Settings(settings()));
         Self {
             rng: Rng::new(seed),
             view,
             now: Millis(0),
-            pushes: 0,
+            pushes: 1,
             file: request.size,
             operations: 0,
             fault,
@@ -138,6 +141,7 @@ impl World {
             locations: ["file:///a", "file:///b"]
                 .map(|url| Location { store: String::new(), url: url.to_owned() })
                 .to_vec(),
+            attributes: Vec::new(),
         })
     }
 
@@ -179,18 +183,27 @@ impl World {
     }
 }
 
+/// Nobody authenticates, and the rules accept.
+fn settings() -> Settings {
+    let rule =
+        |name: &str| PolicyRule { name: name.to_owned(), text: PolicyText::Text("@".to_owned()) };
+    let policy = Policy { rules: vec![rule("download_image")], ..Policy::default() };
+    let grant = Grant { is_admin: true, in_scope: true, ..Grant::default() };
+    Settings { generation: 1, everybody: Some(grant), policy, ..Settings::default() }
+}
+
 fn image() -> ImageId {
     ImageId::parse(ID).expect("a UUID")
 }
 
 fn drive(world: &mut World, request: Request) -> End {
-    let mut step = start(&request.head(), ID, Grant::unauthenticated());
+    let mut step = start(&request.head(), ID, Who::Everybody);
     loop {
         step = match step {
             Step::Look(look) => {
                 world.operation();
-                let lookup = world.view.lookup(look.image(), world.now);
-                look.found(&lookup)
+                let sight = world.view.sight(look.who(), look.image(), world.now);
+                look.found(&sight)
             }
             Step::Resolve(resolve) => match world.operation() {
                 Some(Fault::Fails) => {

@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
             writes: Vec::new(),
             hashed: Vec::new(),
             epoch: 0,
-            view: View::new(),
+            view: View::new([1; 32]),
             now: Millis(0),
             responses: Vec::new(),
             detached: false,
@@ -350,6 +350,7 @@ impl<'a> Run<'a> {
             checksum: None,
             epoch,
             locations: Vec::new(),
+            attributes: Vec::new(),
         };
         self.view.apply(SessionId(1), PushNumber(1), &Push::Image(record));
         receive.watched(self.view.writer(receive.image(), receive.epoch()));

@@ -27,6 +27,7 @@ const CORE_MAY_USE: &[&str] = &[
     "serde",
     "serde-saphyr",
     "serde_json",
+    "sha2",
     "thiserror",
     "time",
     "uuid",

@@ -12,6 +12,7 @@ use super::view::{respond, view};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Refusal;
+use crate::keep::Keep;
 use crate::request::expect_no_body;
 
 /// Shows one image.
@@ -25,7 +26,7 @@ pub(crate) async fn show(
     let image = find(&app, &caller.context, &shown).await?;
     let image = image.ok_or_else(|| Refusal::no_such_image(&shown))?;
     caller.image(&image).get_image()?;
-    Ok(respond(StatusCode::OK, &view(&image, &app.options)))
+    Ok(Keep::image(image.id).mark(respond(StatusCode::OK, &view(&image, &app.options))))
 }
 
 /// The image of an id as it stands in a path, if there is one and the caller may see it.

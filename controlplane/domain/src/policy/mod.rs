@@ -13,7 +13,7 @@ mod tests;
 
 use glint_image::Visibility;
 use glint_policy::glance::{Rules, Sources};
-use glint_policy::{Attributes, FileError, Finding};
+use glint_policy::{Attributes, Extract, FileError, Finding};
 
 use crate::context::Context;
 use crate::image::Image;
@@ -87,6 +87,12 @@ impl Policy {
     #[must_use]
     pub fn defaults() -> Self {
         Self::new(Sources::default(), 0).expect("the defaults have no file to be wrong").0
+    }
+
+    /// The rules that decide on downloads, with all that they refer to.
+    #[must_use]
+    pub fn of_downloads(&self) -> Extract {
+        self.rules.extract(&["download_image", "get_image"])
     }
 
     /// What the rules were made of, to make them elsewhere.

@@ -9,8 +9,8 @@ use controlplane_api::{ApiOptions, Identity};
 use controlplane_server::{Control, ControlOptions, PolicyFiles};
 use glint_image::{ImageId, NodeId};
 use glint_link::wire::{
-    Answer, Ask, Header, Held, Hello, Mark, Push, Reclaim, RequestHead, ToControl, ToData, VERSION,
-    Welcome,
+    Answer, Ask, Caller, Header, Held, Hello, Mark, Push, Reclaim, RequestHead, ToControl, ToData,
+    VERSION, Welcome,
 };
 use glint_quic::{
     Connection, Connector, Credentials, SendStream, read_body, read_frame, write_body, write_frame,
@@ -133,6 +133,7 @@ pub(crate) struct View {
     pub(crate) current: bool,
     pub(crate) images: BTreeMap<ImageId, Push>,
     pub(crate) reclaims: Vec<Reclaim>,
+    pub(crate) callers: Vec<Caller>,
     pub(crate) leases: BTreeMap<u64, u64>,
 }
 
@@ -198,11 +199,13 @@ impl Node {
 
     pub(crate) async fn relay(&self, method: &str, path: &str, body: &str) -> Replied {
         let (mut send, mut recv) = self.connection.open_bi().await.unwrap();
-        write_frame(&mut send, &Ask::Relay { head: head(method, path) }).await.unwrap();
+        write_frame(&mut send, &Ask::Relay { head: head(method, path), caller: None })
+            .await
+            .unwrap();
         write_body(&mut send, body.as_bytes()).await.unwrap();
         send.finish().unwrap();
         match soon(read_frame(&mut recv)).await.unwrap() {
-            Answer::Relayed { status, headers, at } => {
+            Answer::Relayed { status, headers, at, .. } => {
                 let body = soon(read_body(&mut recv, 1 << 20)).await.unwrap();
                 Replied { status, headers, body, at }
             }
@@ -319,6 +322,7 @@ impl View {
             }
             Push::Reclaim(order) => self.reclaims.push(order),
             Push::Current => self.current = true,
+            Push::Caller(caller) => self.callers.push(caller),
             Push::Settings(settings) => assert!(settings.minor_versions.contains(&0)),
         }
     }

@@ -3,14 +3,19 @@
 
 use super::*;
 use crate::head::{Parsed, parse};
+use crate::testing::{admin, everybody, head, member_of, settings};
 use crate::time::Millis;
 use crate::view::View;
 use glint_image::{PushNumber, RequestId, SessionId};
-use glint_link::wire::{ImageRecord, Push};
+use glint_link::wire::{Caller, Grant, ImageRecord, Push};
 
 const ID: &str = "71c675ab-d94f-49cd-a114-e12490b328d9";
 const CHECKSUM: &str = "c3cd26e07e555c0116db237fbc06d99c";
 const NOW: Millis = Millis(5);
+
+fn id() -> ImageId {
+    ImageId::parse(ID).expect("a UUID")
+}
 
 fn image(status: &str, size_bytes: u64, locations: &[&str]) -> ImageRecord {
     ImageRecord {
@@ -27,22 +32,29 @@ fn image(status: &str, size_bytes: u64, locations: &[&str]) -> ImageRecord {
             .iter()
             .map(|url| Location { store: String::new(), url: (*url).to_owned() })
             .collect(),
+        attributes: Vec::new(),
     }
 }
 
 fn view_of(record: Option<ImageRecord>) -> View {
-    let mut view = View::new();
+    view_for(admin(), record)
+}
+
+/// What a caller with this grant meets.
+fn view_for(grant: Grant, record: Option<ImageRecord>) -> View {
+    let mut view = View::new([1; 32]);
     view.grant_lease(Millis(100));
+    view.apply(SessionId(1), PushNumber(1), &Push::Settings(everybody(grant)));
     if let Some(record) = record {
-        view.apply(SessionId(1), PushNumber(1), &Push::Image(record));
+        view.apply(SessionId(1), PushNumber(2), &Push::Image(record));
     }
     view
 }
 
-fn begin(request: &str, id_text: &str, grant: Grant) -> Step {
+fn begin(request: &str, id_text: &str) -> Step {
     let text = format!("{}\r\nHost: a\r\n\r\n", request.replace(" | ", "\r\n"));
     let Parsed::Head(head, _) = parse(text.as_bytes()) else { panic!("{text:?} is a head") };
-    start(&head, id_text, grant)
+    start(&head, id_text, Who::Everybody)
 }
 
 /// Follows a request to its head; the file behind a URL is as long as the number in it, `-` is
@@ -51,8 +63,8 @@ fn follow(mut step: Step, view: &View) -> String {
     loop {
         step = match step {
             Step::Look(look) => {
-                let lookup = view.lookup(look.image(), NOW);
-                look.found(&lookup)
+                let sight = view.sight(look.who(), look.image(), NOW);
+                look.found(&sight)
             }
             Step::Open(open) => match open.location().url.as_str() {
                 "-" => open.failed(OpenError::Missing),
@@ -82,7 +94,7 @@ fn follow(mut step: Step, view: &View) -> String {
 }
 
 fn check(request: &str, record: Option<ImageRecord>, expected: &str) {
-    let step = begin(request, ID, Grant::unauthenticated());
+    let step = begin(request, ID);
     assert_eq!(follow(step, &view_of(record)), expected, "{request}");
 }
 
@@ -145,19 +157,19 @@ fn refusals_come_in_glances_order() {
     let outside = "416 Invalid start position in Range header. \
                    Start position MUST be in the inclusive range [0, 9]. Keep";
     check(&format!("{GET} | Range: bytes=10-"), active(), outside);
-    let step = begin(&format!("{GET} | Range: x"), ID, Grant::member_of("other"));
-    let deactivated = view_of(Some(image("deactivated", 10, &["10"])));
+    let step = begin(&format!("{GET} | Range: x"), ID);
+    let deactivated = view_for(member_of("other"), Some(image("deactivated", 10, &["10"])));
     let text =
         "403 The requested image has been deactivated. Image data download is forbidden. Keep";
     assert_eq!(follow(step, &deactivated), text);
-    let step = begin(GET, "a b", Grant::unauthenticated());
+    let step = begin(GET, "a b");
     assert_eq!(follow(step, &view_of(None)), "404 No image found with ID a b Keep");
 }
 
 #[test]
 fn locations_are_tried_in_turn() {
     let check = |locations: &[&str], expected: &str| {
-        let step = begin(GET, ID, Grant::unauthenticated());
+        let step = begin(GET, ID);
         let got = follow(step, &view_of(Some(image("active", 10, locations))));
         assert!(got.starts_with(expected), "{locations:?}: {got}");
     };
@@ -176,11 +188,11 @@ fn locations_are_tried_in_turn() {
 
 #[test]
 fn an_unknown_image_is_asked_about_so_many_times() {
-    let mut step = begin(GET, ID, Grant::unauthenticated());
+    let mut step = begin(GET, ID);
     let at = Mark { session: 1, number: 4 };
     for round in 0..=RESOLVE_ATTEMPTS_MAX {
         let Step::Look(look) = step else { panic!("it looks, round {round}: {step:?}") };
-        step = look.found(&Lookup::Unknown);
+        step = look.found(&view_of(None).sight(Who::Everybody, Some(id()), NOW));
         if let Step::Resolve(resolve) = step {
             assert_eq!(
                 resolve.ask(),
@@ -199,8 +211,12 @@ fn an_unknown_image_is_asked_about_so_many_times() {
 fn without_an_answer_it_is_503() {
     let unavailable = Answer::Unavailable { reason: "test".to_owned() };
     for timed_out in [false, true] {
-        let Step::Look(look) = begin(GET, ID, Grant::unauthenticated()) else { panic!("it looks") };
-        let Step::Resolve(resolve) = look.found(&Lookup::Unknown) else { panic!("it asks") };
+        let Step::Look(look) = begin(GET, ID) else { panic!("it looks") };
+        let Step::Resolve(resolve) =
+            look.found(&view_of(None).sight(Who::Everybody, Some(id()), NOW))
+        else {
+            panic!("it asks")
+        };
         let step = if timed_out {
             let at = Mark { session: 1, number: 4 };
             let Step::Wait(wait) = resolve.answered(&Answer::Resolved { at }) else {
@@ -212,7 +228,58 @@ fn without_an_answer_it_is_503() {
         };
         assert!(matches!(step, Step::Respond(ref r, _) if r.status() == 503), "{step:?}");
     }
-    let Step::Look(look) = begin(GET, ID, Grant::unauthenticated()) else { panic!("it looks") };
-    let step = look.found(&Lookup::Stale);
+    let Step::Look(look) = begin(GET, ID) else { panic!("it looks") };
+    let view = view_of(Some(image("active", 10, &["10"])));
+    let step = look.found(&view.sight(Who::Everybody, Some(id()), Millis(100)));
     assert!(matches!(step, Step::Respond(ref r, _) if r.status() == 503), "{step:?}");
+}
+
+/// A request of a caller who is asked about, and the view it meets.
+fn stranger(request: &str) -> (Head, View) {
+    let mut view = view_of(Some(image("active", 10, &["10"])));
+    let rules = [("download_image", "@"), ("get_image", "@")];
+    view.apply(SessionId(1), PushNumber(3), &Push::Settings(settings(2, &rules)));
+    (head(&format!("{request} | X-Auth-Token: secret")), view)
+}
+
+#[test]
+fn an_unknown_caller_is_asked_about_before_anything_else() {
+    let (head, view) = stranger("GET /v2/images/x/file");
+    let at = Mark { session: 1, number: 4 };
+    let mut step = start(&head, "no such id", view.who(&head));
+    for round in 0..=IDENTIFY_ATTEMPTS_MAX {
+        let Step::Look(look) = step else { panic!("it looks, round {round}: {step:?}") };
+        step = look.found(&view.sight(view.who(&head), None, NOW));
+        if let Step::Identify(identify) = step {
+            let headers = view.identity_headers(&head);
+            let Ask::Identify { key, headers } = identify.ask(headers) else { panic!("it asks") };
+            assert_eq!((Who::Caller(CallerKey(key)), headers.len()), (view.who(&head), 1));
+            let Step::Wait(wait) = identify.answered(&Answer::Identified { at }) else {
+                panic!("it waits, round {round}")
+            };
+            step = wait.reached();
+        }
+    }
+    assert!(matches!(step, Step::Respond(ref response, _) if response.status() == 503), "{step:?}");
+}
+
+#[test]
+fn who_is_not_let_in_learns_nothing_else() {
+    let check = |request: &str, id_text: &str, grant: Option<Grant>, expected: &str| {
+        let (head, mut view) = stranger(request);
+        let Who::Caller(key) = view.who(&head) else { panic!("a caller") };
+        let caller = Caller { key: key.bytes(), generation: 2, grant, valid_ms: 50 };
+        view.take_caller(SessionId(1), PushNumber(4), &caller.into(), NOW);
+        let got = follow(start(&head, id_text, view.who(&head)), &view);
+        assert!(got.starts_with(expected), "{request} {id_text}: {got}");
+    };
+    for (request, id_text, let_in) in [
+        ("GET /v2/images/x/file", ID, "HTTP/1.1 200"),
+        ("GET /v2/images/x/file", "x", "404"),
+        ("GET /v2/images/x/file | Content-Length: 1", ID, "400"),
+        ("GET /v2/images/x/file | Range: x", ID, "416"),
+    ] {
+        check(request, id_text, Some(admin()), let_in);
+        check(request, id_text, None, "TurnAway");
+    }
 }

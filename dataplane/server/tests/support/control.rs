@@ -2,8 +2,8 @@
 
 use glint_link::replica::SESSIONS_PER_CONNECTION;
 use glint_link::wire::{
-    Answer, Ask, Header, Hello, ImageRecord, Location, Mark, Outcome, Push, Reclaim, RequestHead,
-    Settings, ToControl, ToData, Welcome,
+    Answer, Ask, Caller, Grant, Header, Hello, ImageRecord, Location, Mark, Outcome, Policy,
+    PolicyRule, PolicyText, Push, Reclaim, RequestHead, Settings, ToControl, ToData, Welcome,
 };
 use glint_quic::{
     Connection, Credentials, Listener, RecvStream, SendStream, VarInt, read_body, read_frame,
@@ -47,6 +47,12 @@ pub(crate) struct State {
     pub(crate) lose_commit_answers: u32,
     /// Largest body taken.
     pub(crate) size_bytes_max: u64,
+    /// What each token may do.
+    pub(crate) tokens: BTreeMap<String, Grant>,
+    /// The headers of the callers it was asked about.
+    pub(crate) identified: Vec<Vec<Header>>,
+    /// What it pushes first.
+    pub(crate) settings: Settings,
     seq: u64,
     session: u64,
     pushed: u64,
@@ -70,7 +76,8 @@ pub(crate) struct Control {
 
 impl Control {
     pub(crate) fn start(credentials: &Credentials) -> Self {
-        let state = State { size_bytes_max: u64::MAX, ..State::default() };
+        let settings = everybody_does_everything();
+        let state = State { size_bytes_max: u64::MAX, settings, ..State::default() };
         Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), credentials, state)
     }
 
@@ -152,6 +159,20 @@ impl Drop for Control {
     }
 }
 
+/// Settings of a deployment in which nobody authenticates.
+fn everybody_does_everything() -> Settings {
+    let rule =
+        |name: &str| PolicyRule { name: name.to_owned(), text: PolicyText::Text("@".to_owned()) };
+    let rules = vec![rule("download_image"), rule("get_image")];
+    Settings {
+        generation: 1,
+        minor_versions: vec![0, 1, 2, 9],
+        identity_headers: vec!["x-auth-token".to_owned()],
+        everybody: Some(Grant { is_admin: true, in_scope: true, ..Grant::default() }),
+        policy: Policy { rules, ..Policy::default() },
+    }
+}
+
 pub(crate) fn image(id: &str) -> Image {
     id.as_bytes().try_into().unwrap()
 }
@@ -186,6 +207,7 @@ impl State {
                     .iter()
                     .map(|url| Location { store: String::new(), url: url.clone() })
                     .collect(),
+                attributes: Vec::new(),
             }),
         };
         self.push(body)
@@ -253,7 +275,8 @@ async fn serve_session((mut send, mut recv): (SendStream, RecvStream), shared: A
             let mut state = shared.state.lock().unwrap();
             match frame {
                 ToControl::Hold { last: true, .. } => {
-                    state.push(Push::Settings(Settings { minor_versions: vec![0, 1, 2, 9] }));
+                    let settings = state.settings.clone();
+                    state.push(Push::Settings(settings));
                     for image in state.rows.keys().copied().collect::<Vec<_>>() {
                         state.push_row(image);
                     }
@@ -281,7 +304,7 @@ async fn serve_asks(connection: Connection, shared: Arc<Shared>) {
         let (shared, connection) = (shared.clone(), connection.clone());
         tokio::spawn(async move {
             let Ok(ask) = read_frame::<Ask>(&mut recv).await else { return };
-            if let Ask::Relay { head } = ask {
+            if let Ask::Relay { head, .. } = ask {
                 let body = read_body(&mut recv, 64 << 20).await.unwrap();
                 let (answer, text) = relay(&shared, head, body).await;
                 let _ = write_frame(&mut send, &answer).await;
@@ -310,6 +333,16 @@ fn decide(state: &mut State, ask: &Ask) -> Answer {
         Ask::Resolve { image } => {
             let number = state.push_row(*image);
             Answer::Resolved { at: state.mark(number) }
+        }
+        Ask::Identify { key, headers } => {
+            state.identified.push(headers.clone());
+            let token = headers.first().map(|header| header.value.clone()).unwrap_or_default();
+            let token = String::from_utf8(token).unwrap();
+            let grant = state.tokens.get(&token).cloned();
+            let generation = state.settings.generation;
+            let caller = Caller { key: *key, generation, grant, valid_ms: 60_000 };
+            let number = state.push(Push::Caller(caller));
+            Answer::Identified { at: state.mark(number) }
         }
         Ask::Reserve { image, .. } => reserve(state, *image),
         Ask::Commit { image, epoch, size_bytes, md5, sha512, location } => {
@@ -395,14 +428,14 @@ async fn relay(shared: &Shared, head: RequestHead, body: Vec<u8>) -> (Answer, Ve
         let _ = tokio::time::timeout(Duration::from_millis(50), confirmed).await;
     }
     if head.method == "DELETE" {
-        return (Answer::Relayed { status: 204, headers: Vec::new(), at }, Vec::new());
+        return (Answer::Relayed { status: 204, headers: Vec::new(), at, keep: None }, Vec::new());
     }
     let text = format!("{} {} {:?} {}", head.method, head.path, head.query, body.len());
     let headers = vec![
         header("content-type", "text/plain"),
         header("x-openstack-request-id", &head.request_id),
     ];
-    (Answer::Relayed { status: 200, headers, at }, text.into_bytes())
+    (Answer::Relayed { status: 200, headers, at, keep: None }, text.into_bytes())
 }
 
 fn header(name: &str, value: &str) -> Header {

@@ -9,14 +9,15 @@
 //!
 //! Invariants: a record pushed is never older than one pushed before.
 //! [`Publisher::confirmed_through`] never passes a change that a shard of the node may not know.
-//! What waits is bounded: records wait unloaded once [`PUSHES_UNCONFIRMED_MAX`] pushes are
-//! unconfirmed, and a node that confirms nothing for a whole lease starts over.
+//! No lease is granted while the newest settings are not confirmed. What waits is bounded:
+//! records wait unloaded once [`PUSHES_UNCONFIRMED_MAX`] pushes are unconfirmed, and a node that
+//! confirms nothing for a whole lease starts over.
 
 mod lease;
 mod records;
 
 use super::{Millis, SESSIONS_PER_CONNECTION};
-use crate::wire::{ImageRecord, Mark, Push, Reclaim, Settings, ToControl, ToData};
+use crate::wire::{Caller, ImageRecord, Mark, Push, Reclaim, Settings, ToControl, ToData};
 use glint_image::limits::{
     ASKS_IN_FLIGHT_MAX, PUSHES_UNCONFIRMED_MAX, RECLAIMS_OPEN_MAX, RECORD_LOADS_MAX,
     VIEW_IMAGES_MAX,
@@ -73,6 +74,7 @@ pub struct Loaded {
 pub struct Ticket(pub u64);
 
 /// What the caller does next.
+#[allow(clippy::large_enum_variant, reason = "nearly all of these are pushes, and none lives long")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Write this to the session stream.
@@ -145,8 +147,11 @@ pub struct Publisher {
     asks_waiting: BTreeMap<ImageId, Vec<Ticket>>,
     /// Asks for the mark of a change.
     asks_for_change: BTreeMap<Seq, Vec<Ticket>>,
+    /// Callers to be pushed, each with the ask that wants its mark.
+    callers_unsent: VecDeque<(Ticket, Caller)>,
     settings: Settings,
-    settings_sent: bool,
+    /// The push that carries the settings in this session, once sent.
+    settings_at: Option<u64>,
     reclaims: BTreeMap<u64, Reclaim>,
     reclaims_unsent: BTreeSet<u64>,
     /// The oldest and the newest restricting change fed and not reported as confirmed.
@@ -189,8 +194,9 @@ impl Publisher {
             asks_loading: BTreeMap::new(),
             asks_waiting: BTreeMap::new(),
             asks_for_change: BTreeMap::new(),
+            callers_unsent: VecDeque::new(),
             settings,
-            settings_sent: false,
+            settings_at: None,
             reclaims: BTreeMap::new(),
             reclaims_unsent: BTreeSet::new(),
             unreported: None,
@@ -417,13 +423,37 @@ impl Publisher {
         self.end(EndReason::Superseded);
     }
 
-    /// The settings changed.
+    /// The settings changed. No lease is granted from here on until the node has confirmed them, so
+    /// one lease later no node admits anything under the old ones.
     pub fn handle_settings(&mut self, now: Millis, settings: Settings) {
-        if self.settings != settings {
-            self.settings = settings;
-            self.settings_sent = false;
-            self.advance(now);
+        if self.settings == settings {
+            return;
         }
+        if self.settings.policy.attributes != settings.policy.attributes {
+            // What is being read has the attributes of the old rules.
+            self.load_again.extend(self.loading.iter().copied());
+        }
+        self.settings = settings;
+        self.settings_at = None;
+        self.advance(now);
+    }
+
+    /// What is known of a caller, to be pushed; then [`Action::Marked`] names the push. The caller
+    /// of this bounds asks ([`ASKS_IN_FLIGHT_MAX`]).
+    pub fn handle_caller(&mut self, now: Millis, ticket: Ticket, caller: Caller) {
+        self.callers_unsent.push_back((ticket, caller));
+        self.advance(now);
+    }
+
+    /// The node is to hear of changes of an image from here on; [`Action::Marked`] names a push
+    /// after which it holds the record. Unlike [`Publisher::handle_resolve`] reads nothing anew
+    /// where the node is subscribed already.
+    pub fn handle_watch(&mut self, now: Millis, ticket: Ticket, image: ImageId) {
+        let open = matches!(self.phase, Phase::Open { .. });
+        if open && self.records.is_sent(image) {
+            return self.answer(ticket);
+        }
+        self.handle_resolve(now, ticket, image);
     }
 
     /// The node is to remove bytes. Repeated in every session until
@@ -492,6 +522,10 @@ impl Publisher {
         matches!(self.phase, Phase::Open { current: Some(at) } if at <= self.confirmed)
     }
 
+    fn are_settings_confirmed(&self) -> bool {
+        self.settings_at.is_some_and(|at| at <= self.confirmed)
+    }
+
     fn end(&mut self, reason: EndReason) {
         if self.phase != Phase::Ended {
             self.phase = Phase::Ended;
@@ -517,7 +551,7 @@ impl Publisher {
         for (image, tickets) in std::mem::take(&mut self.asks_loading) {
             self.asks_waiting.entry(image).or_default().extend(tickets);
         }
-        self.settings_sent = false;
+        self.settings_at = None;
         self.reclaims_unsent = self.reclaims.keys().copied().collect();
         self.lease.restart();
         self.actions.push_back(Action::Send(ToData::Reset { session: self.session }));
@@ -541,7 +575,8 @@ impl Publisher {
         let Phase::Open { current } = self.phase else { return };
         self.send_orders(now);
         self.start_loads();
-        if current.is_none() && self.records.uncompared() == 0 && self.has_room() {
+        let told = self.settings_at.is_some();
+        if current.is_none() && told && self.records.uncompared() == 0 && self.has_room() {
             self.push(now, Push::Current);
             self.phase = Phase::Open { current: Some(self.sent) };
         }
@@ -554,6 +589,7 @@ impl Publisher {
             self.actions.push_back(Action::Confirmed { through: confirmed });
         }
         while self.is_confirmed_current()
+            && self.are_settings_confirmed()
             && let Some((nonce, again)) = self.lease.granted(confirmed)
         {
             let lease_ms = self.lease.length().0;
@@ -569,9 +605,17 @@ impl Publisher {
     }
 
     fn send_orders(&mut self, now: Millis) {
-        if !self.settings_sent && self.has_room() {
-            self.settings_sent = true;
+        if self.settings_at.is_none() && self.has_room() {
             self.push(now, Push::Settings(self.settings.clone()));
+            self.settings_at = Some(self.sent);
+        }
+        // Behind the settings, or the node would forget them at once.
+        while self.settings_at.is_some()
+            && self.has_room()
+            && let Some((ticket, caller)) = self.callers_unsent.pop_front()
+        {
+            self.push(now, Push::Caller(caller));
+            self.answer(ticket);
         }
         while self.has_room()
             && let Some(order) = self.reclaims_unsent.pop_first()

@@ -14,13 +14,14 @@
 mod held;
 
 use super::Millis;
-use crate::wire::{self, Hello, Mark, Push, Reclaim, ToControl, ToData, Welcome};
+use crate::wire::{self, Caller, Hello, Mark, Push, Reclaim, ToControl, ToData, Welcome};
 use glint_image::limits::{
     HOLD_PIECE_IMAGES, LEASE_MS_MAX, PINGS_UNANSWERED_MAX, PUSHES_UNCONFIRMED_MAX, VIEW_IMAGES_MAX,
 };
 use glint_image::{ImageId, NodeId, Seq};
 use held::{HeldSet, Take};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// Who the node is, and how much it holds.
 #[derive(Clone, Debug)]
@@ -67,6 +68,13 @@ pub enum ShardChange {
         at: Mark,
         /// What it says.
         push: Push,
+    },
+    /// Take note of a caller. What is known of it is shared by all shards.
+    Caller {
+        /// Session and number of the push.
+        at: Mark,
+        /// What is known.
+        caller: Arc<Caller>,
     },
     /// A push that changes no view was taken; waiters on its mark go on.
     Reached {
@@ -129,6 +137,8 @@ pub struct Subscriber {
     config: Config,
     catalogue: Option<[u8; 16]>,
     held: HeldSet,
+    /// The attributes that the records held carry for the rules.
+    attributes: Vec<String>,
     session: Option<Session>,
     lease_until: Millis,
     nonce: u64,
@@ -172,6 +182,7 @@ impl Subscriber {
             held: HeldSet::new(config.images_max),
             config,
             catalogue: None,
+            attributes: Vec::new(),
             session: None,
             lease_until: Millis(0),
             nonce: 0,
@@ -447,7 +458,11 @@ impl Subscriber {
                 session.current_at = number;
                 ShardChange::Push { at, push: Push::Current }
             }
-            Push::Settings(settings) => ShardChange::Push { at, push: Push::Settings(settings) },
+            Push::Settings(settings) => {
+                self.take_attributes(number, &settings.policy.attributes);
+                ShardChange::Push { at, push: Push::Settings(settings) }
+            }
+            Push::Caller(caller) => ShardChange::Caller { at, caller: Arc::new(caller) },
             Push::Reclaim(order) => {
                 self.actions.push_back(Action::Reclaim(order));
                 ShardChange::Reached { at }
@@ -460,9 +475,26 @@ impl Subscriber {
         self.make_room(number);
     }
 
+    /// Records without the attributes that the rules of push `number` compare must not meet these
+    /// rules: they are dropped first, and asked for again as they are wanted.
+    fn take_attributes(&mut self, number: u64, attributes: &[String]) {
+        if self.attributes == attributes {
+            return;
+        }
+        self.attributes = attributes.to_vec();
+        let gone = self.held.take_all();
+        self.drop_records(number.saturating_sub(1), gone);
+    }
+
     /// Drops what is over the bound. The control plane hears of it when no shard has it any more.
     fn make_room(&mut self, through: u64) {
         let gone = self.held.evict();
+        self.drop_records(through, gone);
+    }
+
+    /// Has every shard drop records that are held no more. `through` is the newest push taken
+    /// before.
+    fn drop_records(&mut self, through: u64, gone: Vec<ImageId>) {
         if gone.is_empty() {
             return;
         }

@@ -6,7 +6,7 @@
 
 mod defaults;
 
-use crate::compile::{Compiled, Finding, RuleDefault, Settings};
+use crate::compile::{Compiled, Extract, Finding, RuleDefault, Settings};
 use crate::file::{FileError, parse_file};
 use crate::value::{Attributes, Value};
 
@@ -107,6 +107,13 @@ impl Rules {
         self.compiled.accepts(policy, target, credentials)
     }
 
+    /// Some policies, with all that they refer to. The scope of a token is not among it: see
+    /// [`is_of_project`].
+    #[must_use]
+    pub fn extract(&self, policies: &[&str]) -> Extract {
+        self.compiled.extract(policies)
+    }
+
     /// Whether changed defaults apply alone. If not, Glance checks owners beside the policies.
     #[must_use]
     pub fn enforces_new_defaults(&self) -> bool {
@@ -114,7 +121,9 @@ impl Rules {
     }
 }
 
-fn is_of_project(credentials: &dyn Attributes) -> bool {
+/// Whether a token is neither of the system nor of a domain.
+#[must_use]
+pub fn is_of_project(credentials: &dyn Attributes) -> bool {
     ["system_scope", "domain_id"].into_iter().all(
         |name| !matches!(credentials.attribute(name), Some(Value::Text(text)) if !text.is_empty()),
     )

@@ -297,7 +297,7 @@ impl World {
             return;
         }
         let state = &mut self.controls[control];
-        let settings = Settings { minor_versions: vec![17] };
+        let settings = Settings { minor_versions: vec![17], ..Settings::default() };
         let config =
             PublisherConfig { session, lease: Millis(LEASE_MS), head: state.fed, settings };
         let publisher = Publisher::new(state.clock.read(self.now), config);

@@ -87,6 +87,7 @@ impl Database {
             checksum: None,
             epoch: row.seq.0,
             locations: Vec::new(),
+            attributes: Vec::new(),
         });
         Loaded { as_of: self.head, record }
     }

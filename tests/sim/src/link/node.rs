@@ -155,10 +155,11 @@ impl Shard {
                         None
                     }
                     Push::Settings(_) => None,
+                    Push::Caller(caller) => panic!("callers come shared: {caller:?}"),
                     Push::Reclaim(order) => panic!("shards remove no bytes: {order:?}"),
                 }
             }
-            ShardChange::Reached { at } => {
+            ShardChange::Reached { at } | ShardChange::Caller { at, .. } => {
                 assert_eq!(
                     at,
                     Mark { session: self.session, number: self.number + 1 },

@@ -78,6 +78,11 @@ impl Records {
         self.held.contains_key(&image)
     }
 
+    /// Whether the node has some record of the image, or will by a push that is sent.
+    pub(super) fn is_sent(&self, image: ImageId) -> bool {
+        self.held.get(&image).is_some_and(|entry| entry.seq.is_some())
+    }
+
     /// Images of the `Hold` list not yet compared.
     pub(super) fn uncompared(&self) -> usize {
         self.uncompared

@@ -12,7 +12,7 @@ fn image(number: u64) -> ImageId {
 }
 
 fn settings() -> Settings {
-    Settings { minor_versions: vec![17] }
+    Settings { minor_versions: vec![17], ..Settings::default() }
 }
 
 fn absent(number: u64, seq: u64) -> Push {

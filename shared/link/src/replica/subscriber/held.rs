@@ -49,9 +49,14 @@ impl HeldSet {
     }
 
     pub(super) fn clear(&mut self) {
-        self.records.clear();
+        drop(self.take_all());
+    }
+
+    /// Takes out every record.
+    pub(super) fn take_all(&mut self) -> Vec<ImageId> {
         self.absent.clear();
         self.present.clear();
+        std::mem::take(&mut self.records).into_keys().collect()
     }
 
     pub(super) fn list(&self) -> Vec<Held> {

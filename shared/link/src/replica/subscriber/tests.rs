@@ -30,6 +30,7 @@ fn record(number: u8, seq: u64) -> Push {
         checksum: None,
         epoch: 0,
         locations: Vec::new(),
+        attributes: Vec::new(),
     })
 }
 
@@ -132,7 +133,7 @@ fn pushes_are_taken_once_in_order_and_only_of_this_session() {
         &[send(ToControl::Resync { session: 64 })],
     );
     check(told(Millis(1), push(64, 4, absent(1, 4))), &[shards(5, ShardChange::Reached { at })]);
-    let settings = Push::Settings(Settings { minor_versions: vec![] });
+    let settings = Push::Settings(Settings::default());
     check(
         told(Millis(1), push(64, 4, settings.clone())),
         &[shards(5, ShardChange::Push { at, push: settings })],

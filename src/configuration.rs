@@ -5,9 +5,9 @@
 
 use crate::cli::{Common, Source};
 use crate::exit::Failure;
-use controlplane_api::{ApiOptions, StorageQuota};
+use controlplane_api::{ApiOptions, StorageQuota, UriFilter};
 use controlplane_server::PolicyFiles;
-use glint_config::{Config, Reader, Settings, Value};
+use glint_config::{Config, ImportFilter, Reader, Settings, Value};
 use glint_image::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_FILES_MAX};
 use std::fs::File;
 use std::io::Read;
@@ -150,6 +150,17 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+fn import_filter(filter: ImportFilter) -> UriFilter {
+    UriFilter {
+        allowed_schemes: filter.allowed_schemes,
+        disallowed_schemes: filter.disallowed_schemes,
+        allowed_hosts: filter.allowed_hosts,
+        disallowed_hosts: filter.disallowed_hosts,
+        allowed_ports: filter.allowed_ports,
+        disallowed_ports: filter.disallowed_ports,
+    }
+}
+
 // === impl Configuration ===
 
 impl Configuration {
@@ -269,6 +280,9 @@ impl Configuration {
             show_image_direct_url: settings.show_image_direct_url,
             show_multiple_locations: settings.show_multiple_locations,
             task_time_to_live_hours: settings.task_time_to_live_hours,
+            http_store: settings.stores.iter().any(|store| store == "http"),
+            import_filter: import_filter(settings.import_filter),
+            do_secure_hash: settings.do_secure_hash,
             // Import methods: none is announced until imports exist.
             ..ApiOptions::default()
         }

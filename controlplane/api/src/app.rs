@@ -35,6 +35,7 @@ pub struct App {
 #[derive(Debug)]
 pub(crate) struct Schemas {
     image: Value,
+    location: Value,
     /// `/v2/schemas/image`, rendered.
     pub(crate) image_bytes: Bytes,
     /// `/v2/schemas/images`, rendered.
@@ -120,12 +121,19 @@ impl Schemas {
         ];
         Self {
             image,
+            location: document::location(),
             image_bytes,
             images_bytes,
             resources: resources.map(|document| json::write(&document).into()),
             task: resources::sent_task(),
             metadefs: Documents::new(),
         }
+    }
+
+    /// Checks the body of a request that adds a location, likewise.
+    pub(crate) fn check_location(&self, body: &Value) -> Result<(), String> {
+        validate::validate(&self.location, body)
+            .map_err(|text| format!("Provided object does not match schema 'location': {text}"))
     }
 
     /// Checks an image against its schema; the error is Glance's whole text

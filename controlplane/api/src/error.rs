@@ -7,6 +7,7 @@
 
 mod identity;
 mod images;
+mod locations;
 mod metadefs;
 mod tasks;
 
@@ -209,12 +210,11 @@ impl From<ApplyRefused> for Refusal {
             ApplyRefused::Missing(_) | ApplyRefused::Present(_) => {
                 Self::new(Fault::detailed(409, text))
             }
-            ApplyRefused::NotRemovable(_) | ApplyRefused::Owner | ApplyRefused::NoLocations => {
+            ApplyRefused::NotRemovable(_) | ApplyRefused::Owner => {
                 Self::new(Fault::detailed(403, text))
             }
-            ApplyRefused::NotQueued(_) | ApplyRefused::LocationsInvisible(_) => {
-                Self::new(Fault::new(403, text))
-            }
+            ApplyRefused::NotQueued(_) => Self::new(Fault::new(403, text)),
+            ApplyRefused::Location(refused) => refused.into(),
             ApplyRefused::Policy(refused) => refused.into(),
             ApplyRefused::PropertyNameTooLong => Self::bad_request(text),
             ApplyRefused::Value(refused) => Fault400::from(refused).into(),

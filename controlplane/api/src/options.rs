@@ -4,6 +4,7 @@
 //! configuration file (no `enabled_backends`, no image cache).
 
 use controlplane_domain::quota::{Quotas, StorageQuota};
+use controlplane_domain::uri::UriFilter;
 
 /// How the API behaves. Names are those of Glance's options.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,12 @@ pub struct ApiOptions {
     pub show_image_direct_url: bool,
     /// Whether images show all locations.
     pub show_multiple_locations: bool,
+    /// Whether images may lie on HTTP servers (`[glance_store] stores` with `http`).
+    pub http_store: bool,
+    /// Which hosts may be asked on a caller's behalf.
+    pub import_filter: UriFilter,
+    /// `do_secure_hash`: whether digests given with a location are compared with the bytes.
+    pub do_secure_hash: bool,
     /// Import methods announced at image creation; none: the header is left out.
     pub enabled_import_methods: Vec<String>,
     /// `[task] task_time_to_live`: how long a task is kept after its end, in hours.
@@ -71,6 +78,9 @@ impl Default for ApiOptions {
             hashing_algorithm: "sha512".to_owned(),
             show_image_direct_url: false,
             show_multiple_locations: false,
+            http_store: true,
+            import_filter: UriFilter::default(),
+            do_secure_hash: true,
             // `glance-direct`, `web-download` and `copy-image` are Glance's default; none of them
             // is offered until imports exist here.
             enabled_import_methods: Vec::new(),
@@ -88,6 +98,12 @@ impl ApiOptions {
             tags: self.image_tag_quota,
             locations: self.image_location_quota,
         }
+    }
+
+    /// The schemes of URLs at which bytes may lie that are not this service's own.
+    #[must_use]
+    pub(crate) fn remote_schemes(&self) -> &'static [&'static str] {
+        if self.http_store { &["http", "https"] } else { &[] }
     }
 
     /// The minor versions `/v2.N` that this deployment answers, in the order of the versions

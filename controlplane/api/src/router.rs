@@ -63,6 +63,11 @@ fn routes(app: Arc<App>) -> Router {
         .route("/v2/images/{image_id}/import", only("POST", post(images::import::import)))
         .route("/v2/images/{image_id}/stage", only("PUT", put(images::import::stage)))
         .route(
+            "/v2/images/{image_id}/locations",
+            // GET is missing in the header, as in Glance.
+            only("POST", get(images::locations::list).post(images::locations::add)),
+        )
+        .route(
             "/v2/images/{image_id}/actions/deactivate",
             only("POST", post(images::actions::deactivate)),
         )

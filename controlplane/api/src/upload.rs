@@ -120,7 +120,8 @@ async fn decide(
     body_bytes: Option<u64>,
     writer: Writer,
 ) -> Result<Reservation, Refusal> {
-    let size_bytes = check_head(headers)?.or(body_bytes);
+    // None at all is as good as unknown (`RequestDeserializer.upload`).
+    let size_bytes = check_head(headers)?.or(body_bytes).filter(|bytes| *bytes > 0);
     let caller = Caller::identify(app, headers)?.may_change()?;
     let image = app.db.image_get(id).await?;
     let image = image

@@ -6,6 +6,7 @@
 //! cannot cancel another order.
 
 use controlplane_domain::ImageLocation;
+use controlplane_domain::locations::is_removable;
 use glint_image::ImageId;
 use sea_query::{Expr, ExprTrait as _, Order, Query};
 use time::PrimitiveDateTime;
@@ -77,7 +78,8 @@ impl Database {
     }
 }
 
-/// Writes orders for locations whose rows this transaction removes.
+/// Writes orders for locations whose rows this transaction removes, as far as the bytes are a
+/// store's to remove.
 pub(crate) async fn order(
     tx: &mut Tx<'_>,
     image: ImageId,
@@ -85,7 +87,7 @@ pub(crate) async fn order(
     now: PrimitiveDateTime,
 ) -> Result<Vec<Reclaim>, DatabaseError> {
     let mut orders = Vec::with_capacity(locations.len());
-    for location in locations {
+    for location in locations.iter().filter(|location| is_removable(&location.url)) {
         let order = outbox::next(tx, "reclaims").await?;
         let reclaim = Reclaim {
             order,

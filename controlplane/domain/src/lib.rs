@@ -11,6 +11,7 @@ pub mod attributes;
 pub mod context;
 pub mod create;
 pub mod image;
+pub mod locations;
 pub mod members;
 pub mod metadefs;
 pub mod patch;
@@ -19,6 +20,7 @@ mod properties;
 pub mod quota;
 pub mod tasks;
 pub mod upload;
+pub mod uri;
 pub mod value;
 
 pub use context::Context;

@@ -14,6 +14,7 @@ use crate::attributes;
 use crate::context::Context;
 use crate::create;
 use crate::image::Image;
+use crate::locations::{self, LocationRefused, Terms};
 use crate::policy::{self, ImagePolicy, ImageTarget, Policy, PolicyRefused};
 use crate::properties::Properties;
 use crate::quota::{QuotaExceeded, Quotas};
@@ -47,7 +48,18 @@ pub struct Change {
     pub operation: Operation,
     /// The attribute, or the name of a custom property.
     pub root: String,
+    /// The place in `locations` that is meant; empty: all of it.
+    position: String,
     draft: Draft,
+}
+
+/// What a patch is measured against.
+#[derive(Clone, Copy, Debug)]
+pub struct Measures<'a> {
+    /// The limits per image.
+    pub quotas: Quotas,
+    /// What changes of locations are measured against.
+    pub locations: Terms<'a>,
 }
 
 /// Why a patch cannot be read.
@@ -85,12 +97,9 @@ pub enum ApplyRefused {
     /// Only administrators give images away.
     #[error("Owner can't be updated by non admin.")]
     Owner,
-    /// An image with bytes keeps at least one location.
-    #[error("Cannot set locations to empty list.")]
-    NoLocations,
-    /// Locations cannot be changed this way here.
-    #[error("It's not allowed to {0} locations if locations are invisible.")]
-    LocationsInvisible(&'static str),
+    /// Locations.
+    #[error(transparent)]
+    Location(#[from] LocationRefused),
     /// The name of a custom property does not fit its column.
     #[error("Custom property should not be greater than 255 characters.")]
     PropertyNameTooLong,
@@ -103,6 +112,17 @@ pub enum ApplyRefused {
     /// Too many tags or properties.
     #[error(transparent)]
     Quota(#[from] QuotaExceeded),
+}
+
+/// The attribute whose parts can be changed one by one.
+const LOCATIONS: &str = "locations";
+
+impl Change {
+    /// Whether it changes what goes with the bytes.
+    #[must_use]
+    pub fn is_of_locations(&self) -> bool {
+        self.root == LOCATIONS
+    }
 }
 
 /// Reads the operations. `schema` checks an image of one attribute against the image schema.
@@ -129,15 +149,16 @@ pub fn apply(
     changes: &[Change],
     caller: &Context,
     rules: &Policy,
-    quotas: Quotas,
+    measures: Measures<'_>,
 ) -> Result<Image, ApplyRefused> {
+    let quotas = measures.quotas;
     let member = policy::member(caller, &image);
     let mut properties = Properties::of(std::mem::take(&mut image.properties));
     for change in changes {
         // Each change is judged on the image as the changes before it left it.
         let target = ImageTarget::changing(&image, member, &properties);
         authorize(&rules.target(caller, target), change, caller)?;
-        apply_change(&mut image, &mut properties, change, quotas)?;
+        apply_change(&mut image, &mut properties, change, measures)?;
     }
     let grown = properties.has_new();
     image.properties = properties.into_vec();
@@ -170,7 +191,7 @@ fn parse_change(
     let path = decode_pointer(pointer)?;
     let (root, rest) = path.split_first().expect("a split text has at least one part");
     let depth = match (root.as_str(), name) {
-        ("locations", "add" | "remove") => 2,
+        (LOCATIONS, "add" | "remove") => 2,
         _ => 1,
     };
     if path.len() != depth {
@@ -201,7 +222,8 @@ fn parse_change(
             if name == "add" { Operation::Add(value) } else { Operation::Replace(value) }
         }
     };
-    Ok(Change { operation, root: root.clone(), draft })
+    let position = rest.first().cloned().unwrap_or_default();
+    Ok(Change { operation, root: root.clone(), position, draft })
 }
 
 const OPERATIONS: [&str; 3] = ["add", "remove", "replace"];
@@ -271,11 +293,11 @@ fn authorize(
     caller: &Context,
 ) -> Result<(), ApplyRefused> {
     match (change.root.as_str(), &change.operation) {
-        ("locations", Operation::Replace(value)) if value.as_array().is_some_and(Vec::is_empty) => {
-            return Err(ApplyRefused::NoLocations);
+        (LOCATIONS, Operation::Replace(value)) if value.as_array().is_some_and(Vec::is_empty) => {
+            return Err(LocationRefused::Empty.into());
         }
-        ("locations", Operation::Remove) => policy.delete_image_location()?,
-        ("locations", _) => policy.set_image_location()?,
+        (LOCATIONS, Operation::Remove) => policy.delete_image_location()?,
+        (LOCATIONS, _) => policy.set_image_location()?,
         ("owner", Operation::Add(_) | Operation::Replace(_)) if !caller.is_admin => {
             return Err(ApplyRefused::Owner);
         }
@@ -291,16 +313,12 @@ fn apply_change(
     image: &mut Image,
     properties: &mut Properties,
     change: &Change,
-    quotas: Quotas,
+    measures: Measures<'_>,
 ) -> Result<(), ApplyRefused> {
     let root = change.root.as_str();
     let is_attribute = attributes::CHANGEABLE.contains(&root);
-    if root == "locations" {
-        return Err(match &change.operation {
-            Operation::Add(_) => ApplyRefused::LocationsInvisible("add"),
-            Operation::Remove => ApplyRefused::LocationsInvisible("remove"),
-            Operation::Replace(_) => ApplyRefused::LocationsInvisible("update"),
-        });
+    if root == LOCATIONS {
+        return Ok(change_locations(image, change, measures)?);
     }
     let value = match &change.operation {
         Operation::Remove if is_attribute => {
@@ -324,13 +342,30 @@ fn apply_change(
         Operation::Add(value) | Operation::Replace(value) => value,
     };
     if is_attribute {
-        return set_attribute(image, root, value, quotas);
+        return set_attribute(image, root, value, measures.quotas);
     }
     if root.chars().count() > attributes::PROPERTY_NAME_CHARS_MAX {
         return Err(ApplyRefused::PropertyNameTooLong);
     }
     properties.set(root, create::text(value).unwrap_or_default());
     Ok(())
+}
+
+fn change_locations(
+    image: &mut Image,
+    change: &Change,
+    measures: Measures<'_>,
+) -> Result<(), LocationRefused> {
+    let Measures { quotas, locations: terms, .. } = measures;
+    let place = change.position.as_str();
+    match &change.operation {
+        Operation::Add(value) => locations::add(image, place, value, quotas, terms),
+        Operation::Remove => locations::remove(image, place, terms),
+        Operation::Replace(value) => {
+            let values = value.as_array().map(Vec::as_slice).unwrap_or_default();
+            locations::replace(image, values, quotas, terms)
+        }
+    }
 }
 
 /// Sets an attribute to a value that fits the schema.

@@ -32,6 +32,14 @@ pub fn may_upload(image: &Image) -> Result<(), UploadRefused> {
     if !image.status.may_become(Status::Saving) {
         return Err(UploadRefused::Status(image.status));
     }
+    check_formats(image)
+}
+
+/// Checks the formats alone.
+///
+/// # Errors
+/// [`UploadRefused::FormatsUnset`].
+pub fn check_formats(image: &Image) -> Result<(), UploadRefused> {
     let unset = |format: &Option<String>| format.as_deref().is_none_or(str::is_empty);
     let (disk, container) = (unset(&image.disk_format), unset(&image.container_format));
     if disk || container {

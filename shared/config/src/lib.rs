@@ -22,5 +22,5 @@ pub use config::{Config, FileError, Place, ValueError};
 pub use ini::Syntax;
 pub use options::{Item, Kind, OptionDef};
 pub use read::Reader;
-pub use settings::{Settings, Unsafe};
+pub use settings::{ImportFilter, Settings, Unsafe};
 pub use value::{BadValue, Value};

@@ -116,6 +116,26 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A list of ports; an empty item counts for nothing.
+    pub(crate) fn ports(
+        &self,
+        group: &'static str,
+        name: &'static str,
+    ) -> Result<Vec<u16>, ValueError> {
+        let items = self.list(group, name)?;
+        let items = items.iter().map(|item| item.trim()).filter(|item| !item.is_empty());
+        items
+            .map(|item| {
+                item.parse().map_err(|_| ValueError {
+                    place: self.place(group, name),
+                    group,
+                    name,
+                    fault: ValueFault::Bad(BadValue::Number(item.to_owned())),
+                })
+            })
+            .collect()
+    }
+
     /// A number, `None` when left empty; one too large for `N` is out of range whatever the table
     /// says.
     ///

@@ -41,6 +41,12 @@ pub struct Settings {
     pub show_multiple_locations: bool,
     /// `[task] task_time_to_live`, in hours.
     pub task_time_to_live_hours: i64,
+    /// `[DEFAULT] do_secure_hash`.
+    pub do_secure_hash: bool,
+    /// `[glance_store] stores`.
+    pub stores: Vec<String>,
+    /// `[import_filtering_opts]`.
+    pub import_filter: ImportFilter,
     /// `[image_format] disk_formats`.
     pub disk_formats: Vec<String>,
     /// `[image_format] container_formats`.
@@ -49,6 +55,23 @@ pub struct Settings {
     pub filesystem_store_datadir: Option<String>,
     /// `[database] connection`, only when a file sets it. Always an SQLite URL.
     pub database_connection: Option<String>,
+}
+
+/// `[import_filtering_opts]`: which hosts may be asked on a caller's behalf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportFilter {
+    /// `allowed_schemes`.
+    pub allowed_schemes: Vec<String>,
+    /// `disallowed_schemes`.
+    pub disallowed_schemes: Vec<String>,
+    /// `allowed_hosts`.
+    pub allowed_hosts: Vec<String>,
+    /// `disallowed_hosts`.
+    pub disallowed_hosts: Vec<String>,
+    /// `allowed_ports`.
+    pub allowed_ports: Vec<u16>,
+    /// `disallowed_ports`.
+    pub disallowed_ports: Vec<u16>,
 }
 
 /// What this build refuses to pass over.
@@ -91,6 +114,9 @@ impl Settings {
             show_image_direct_url: read.switch("DEFAULT", "show_image_direct_url")?,
             show_multiple_locations: read.switch("DEFAULT", "show_multiple_locations")?,
             task_time_to_live_hours: read.number("task", "task_time_to_live")?.unwrap_or(48),
+            do_secure_hash: read.switch("DEFAULT", "do_secure_hash")?,
+            stores: read.list("glance_store", "stores")?,
+            import_filter: ImportFilter::read(&read)?,
             disk_formats: read.list("image_format", "disk_formats")?,
             container_formats: read.list("image_format", "container_formats")?,
             filesystem_store_datadir: read
@@ -117,6 +143,22 @@ impl Settings {
     }
 }
 
+// === impl ImportFilter ===
+
+impl ImportFilter {
+    fn read(read: &Reader<'_>) -> Result<Self, ValueError> {
+        const GROUP: &str = "import_filtering_opts";
+        Ok(Self {
+            allowed_schemes: read.list(GROUP, "allowed_schemes")?,
+            disallowed_schemes: read.list(GROUP, "disallowed_schemes")?,
+            allowed_hosts: read.list(GROUP, "allowed_hosts")?,
+            disallowed_hosts: read.list(GROUP, "disallowed_hosts")?,
+            allowed_ports: read.ports(GROUP, "allowed_ports")?,
+            disallowed_ports: read.ports(GROUP, "disallowed_ports")?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +167,10 @@ mod tests {
         let mut config = Config::new();
         config.add_file("glance-api.conf", text.as_bytes()).map_err(|error| error.to_string())?;
         Settings::read(&config).map_err(|error| error.to_string())
+    }
+
+    fn texts(items: &[&str]) -> Vec<String> {
+        items.iter().map(|&item| item.to_owned()).collect()
     }
 
     fn check(text: &str, expected: impl FnOnce(&mut Settings)) {
@@ -146,6 +192,9 @@ mod tests {
         assert_eq!(settings.container_formats.len(), 8);
         assert_eq!(settings.disk_formats.len(), 11);
         assert_eq!((settings.bind_host, settings.bind_port), (None, None));
+        assert_eq!(settings.import_filter.allowed_ports, [80, 443]);
+        assert_eq!(settings.import_filter.allowed_schemes, ["http", "https"]);
+        assert_eq!((settings.stores, settings.do_secure_hash), (texts(&["file", "http"]), true));
     }
 
     #[test]
@@ -165,6 +214,12 @@ mod tests {
         check("[database]\nconnection = sqlite:////srv/glance.db\n", |settings| {
             settings.database_connection = Some("sqlite:////srv/glance.db".to_owned());
         });
+        check("[import_filtering_opts]\nallowed_ports = [8080, 81]\n", |settings| {
+            settings.import_filter.allowed_ports = vec![8080, 81];
+        });
+        check("[glance_store]\nstores = file\n", |settings| {
+            settings.stores = vec!["file".to_owned()];
+        });
         check("[paste_deploy]\nflavor = caching\n", |_| ());
         check("[DEFAULT]\nlimit_param_default =\n", |_| ());
     }
@@ -183,6 +238,11 @@ mod tests {
             "[DEFAULT]\nlimit_param_default = 5000000000\n",
             "glance-api.conf:2: [DEFAULT] limit_param_default: \
              invalid literal for a number: '5000000000'",
+        );
+        check_refused(
+            "[import_filtering_opts]\nallowed_ports = [80,x]\n",
+            "glance-api.conf:2: [import_filtering_opts] allowed_ports: \
+             invalid literal for a number: 'x'",
         );
         check_refused(
             "[DEFAULT]\nuser_storage_quota = 5 GB\n",

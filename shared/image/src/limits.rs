@@ -359,3 +359,14 @@ pub const KEPT_REPLY_BYTES_MAX: usize = 256 * 1024;
 /// Longest that a reply is kept, in milliseconds, pushes or not: a bound for what a program beside
 /// this one may have written to the database. Then it is asked for again.
 pub const KEPT_REPLY_MS_MAX: u64 = 60_000;
+
+/// How long a place elsewhere may take to say what lies there, redirects included. After it the
+/// request is refused with 400.
+pub const LOOK_MS_MAX: u64 = 10_000;
+
+/// Most hops on the way to such a place (`glance_store`'s `MAX_REDIRECTS`). After them the request
+/// is refused with 400.
+pub const LOOK_REDIRECTS_MAX: usize = 5;
+
+/// Most places that one request has looked at. One that needs more is refused with 413.
+pub const LOOKS_PER_REQUEST_MAX: usize = 16;

@@ -6,6 +6,7 @@ pub(crate) mod delete;
 mod filter_text;
 pub(crate) mod import;
 pub(crate) mod list;
+pub(crate) mod locations;
 pub(crate) mod members;
 pub(crate) mod query;
 mod save;

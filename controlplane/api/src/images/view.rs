@@ -4,7 +4,7 @@
 //! name takes the place of the property it masks.
 
 use axum::response::{IntoResponse, Response};
-use controlplane_domain::Image;
+use controlplane_domain::{Image, ImageLocation};
 use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 use time::PrimitiveDateTime;
@@ -46,11 +46,7 @@ pub(super) fn view(image: &Image, options: &ApiOptions) -> Value {
     set("created_at", json!(iso(image.created_at)));
     set("updated_at", json!(iso(image.updated_at)));
     if options.show_multiple_locations {
-        let locations: Vec<Value> = image
-            .locations
-            .iter()
-            .map(|location| json!({"url": location.url, "metadata": metadata(&location.metadata)}))
-            .collect();
+        let locations: Vec<Value> = image.locations.iter().map(location_view).collect();
         set("locations", Value::Array(locations));
     }
     if let Some(first) = image.locations.first().filter(|_| options.show_image_direct_url) {
@@ -79,6 +75,11 @@ pub(crate) fn iso(at: PrimitiveDateTime) -> String {
         at.minute(),
         at.second()
     )
+}
+
+/// The JSON of a location.
+pub(super) fn location_view(location: &ImageLocation) -> Value {
+    json!({"url": location.url, "metadata": metadata(&location.metadata)})
 }
 
 /// The metadata of a location; what is no JSON in the row is shown as nothing.

@@ -2,7 +2,7 @@
 //!
 //! Knows `type`, `enum`, `minLength`, `maxLength`, `pattern` (only the one that UUIDs have),
 //! `minimum`, `minItems`, `uniqueItems`, `items`, `properties`, `additionalProperties`, `required`,
-//! `allOf` and `$ref` to the document's own definitions; other keywords describe and do not check,
+//! `dependentRequired`, `allOf` and `$ref` to the document's own definitions; other keywords describe and do not check,
 //! as in the documents. Invariant: which of several errors is told is decided as by
 //! `jsonschema.exceptions.best_match`.
 
@@ -75,6 +75,9 @@ impl<'a> Walk<'a> {
                         let message = format!("{} is a required property", repr_text(name));
                         self.report("required", message, schema, instance);
                     }
+                }
+                ("dependentRequired", Value::Object(members)) => {
+                    self.check_dependent(wanted, members, schema, instance);
                 }
                 ("allOf", _) => {
                     self.schema_path.push(Step::Member("allOf".to_owned()));
@@ -154,6 +157,25 @@ impl<'a> Walk<'a> {
             }
         }
         self.schema_path.pop();
+    }
+
+    fn check_dependent(
+        &mut self,
+        wanted: &Value,
+        members: &Map<String, Value>,
+        schema: &'a Value,
+        instance: &'a Value,
+    ) {
+        for (name, needed) in wanted.as_object().into_iter().flatten() {
+            let needed = needed.as_array().into_iter().flatten().filter_map(Value::as_str);
+            for other in needed.filter(|other| !members.contains_key(*other)) {
+                if members.contains_key(name) {
+                    let (other, name) = (repr_text(other), repr_text(name));
+                    let message = format!("{other} is a dependency of {name}");
+                    self.report("dependentRequired", message, schema, instance);
+                }
+            }
+        }
     }
 
     fn check_additional(

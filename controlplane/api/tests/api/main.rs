@@ -6,6 +6,7 @@ mod edge;
 mod harness;
 mod images;
 mod lists;
+mod locations;
 mod members;
 mod metadefs;
 mod paths;

@@ -397,8 +397,9 @@ async fn set_tags(
 
 // === locations ===
 
-/// Makes the active locations equal to the image's: rows are kept by URL, their metadata updated;
-/// what was taken out is returned.
+/// Makes the active locations equal to the image's; what was taken out is returned. Rows that say
+/// the same stay, so that the others come behind them; a list of the same URLs is written anew, in
+/// its order: both as `glance/db/sqlalchemy/api.py`, `_image_locations_set`, does.
 async fn set_locations(
     tx: &mut Tx<'_>,
     old: &Image,
@@ -408,6 +409,7 @@ async fn set_locations(
     if old.locations == new.locations {
         return Ok(Vec::new());
     }
+    let rewritten = urls(&old.locations) == urls(&new.locations);
     let query = Query::select()
         .columns(["id", "value", "meta_data"])
         .from("image_locations")
@@ -422,18 +424,14 @@ async fn set_locations(
     for row in tx.rows(&query).await? {
         let id = text::int(&row, "id")?;
         let url = text::text(&row, "value")?;
-        let metadata = text::text_or_null(&row, "meta_data")?.unwrap_or_default();
-        match missing.iter().position(|location| location.url == url) {
-            Some(place) => {
-                let kept = missing.remove(place);
-                if kept.metadata != metadata {
-                    tx.run(&location_update(id, &kept.metadata, now)).await?;
-                }
-            }
-            None => {
-                gone.push(id);
-                removed.push(ImageLocation { url, metadata });
-            }
+        let metadata = text::text_or_null(&row, "meta_data")?.unwrap_or_else(|| "{}".to_owned());
+        let location = ImageLocation { url, metadata };
+        let kept = missing.iter().position(|wanted| *wanted == location && !rewritten);
+        if let Some(place) = kept {
+            missing.remove(place);
+        } else {
+            gone.push(id);
+            removed.push(location);
         }
     }
     soft_delete(tx, "image_locations", &gone, now).await?;
@@ -443,13 +441,10 @@ async fn set_locations(
     Ok(removed)
 }
 
-fn location_update(id: i64, metadata: &str, now: PrimitiveDateTime) -> UpdateStatement {
-    Query::update()
-        .table("image_locations")
-        .value("meta_data", metadata)
-        .value("updated_at", text::stamp(now))
-        .and_where(Expr::col("id").eq(id))
-        .to_owned()
+fn urls(locations: &[ImageLocation]) -> Vec<&str> {
+    let mut urls: Vec<&str> = locations.iter().map(|location| location.url.as_str()).collect();
+    urls.sort_unstable();
+    urls
 }
 
 /// Adds active locations.

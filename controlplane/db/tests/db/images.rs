@@ -215,7 +215,7 @@ async fn a_save_from_a_status_takes_place_only_in_it() {
     let again = bench.db.image_update(update, at(2)).await;
     assert!(matches!(again, Err(UpdateError::Conflict(Status::Active))), "{again:?}");
 
-    // Taking a location out orders its bytes away; changing metadata keeps the row.
+    // Taking a location out orders its bytes away; changing metadata makes a new row.
     changed.locations = vec![ImageLocation {
         url: "file:///2".to_owned(),
         metadata: "{\"store\": \"cheap\", \"note\": 1}".to_owned(),
@@ -228,7 +228,7 @@ async fn a_save_from_a_status_takes_place_only_in_it() {
         done.reclaims.iter().map(|order| (order.store.as_str(), order.url.as_str())).collect();
     assert_eq!(ordered, [("fast", "file:///1")]);
     let rows = "SELECT group_concat(id || status || deleted ORDER BY id) FROM image_locations";
-    assert_eq!(bench.dir.text(rows).await, "1deleted1,2active0");
+    assert_eq!(bench.dir.text(rows).await, "1deleted1,2deleted1,3active0");
     let found = bench.db.image_get(id).await.unwrap().unwrap();
     assert_eq!(found.locations, changed.locations);
 
@@ -236,6 +236,27 @@ async fn a_save_from_a_status_takes_place_only_in_it() {
     let update =
         ImageUpdate { image: &changed, from_status: Some(Status::Active), unchanged_since: None };
     assert!(bench.db.image_update(update, at(4)).await.unwrap().changed.restricting);
+}
+
+#[tokio::test]
+async fn locations_come_behind_those_that_stay_and_in_order_where_all_are_new() {
+    let bench = Bench::new().await;
+    let id = bench.queued().await;
+    let mut image = bench.db.image_get(id).await.unwrap().unwrap();
+    image.status = Status::Active;
+    let mut from = Status::Queued;
+    let mut check = async |wanted: [(&str, &str); 2], expected: [(&str, &str); 2]| {
+        image.locations = wanted.map(|(url, store)| location(url, store)).to_vec();
+        let update = ImageUpdate { image: &image, from_status: Some(from), unchanged_since: None };
+        let done = bench.db.image_update(update, at(1)).await.unwrap();
+        assert_eq!(done.reclaims, []);
+        from = Status::Active;
+        let found = bench.db.image_get(id).await.unwrap().unwrap().locations;
+        assert_eq!(found, expected.map(|(url, store)| location(url, store)));
+    };
+    check([("http://a", "x"), ("http://a", "y")], [("http://a", "x"), ("http://a", "y")]).await;
+    check([("http://b", "x"), ("http://a", "y")], [("http://a", "y"), ("http://b", "x")]).await;
+    check([("http://b", "z"), ("http://a", "y")], [("http://b", "z"), ("http://a", "y")]).await;
 }
 
 #[tokio::test]

@@ -100,6 +100,9 @@ impl Purge {
             .column((timed, "id"))
             .from(timed)
             .and_where(Expr::col((timed, "deleted_at")).lt(text::stamp(before)))
+            // Glance leaves the time where a property or a member is put back (`_set_properties_for_image`),
+            // and purges such a row although it is in use.
+            .and_where(Expr::col((timed, "deleted")).eq(true))
             .order_by((timed, "deleted_at"), Order::Asc);
         if self == Self::TaskInfo {
             let has_info = Query::select().column("task_id").from("task_info").to_owned();

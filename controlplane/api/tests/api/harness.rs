@@ -1,13 +1,13 @@
 //! A router over a database of its own, and what a test asks of an answer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::body::Body;
 use controlplane_api::edge::{Edge, Peer};
 use controlplane_api::{ApiOptions, App, Changed, Identity, router};
-use controlplane_db::Database;
+use controlplane_db::{Database, Upkeep};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -35,6 +35,19 @@ pub(crate) struct Raw {
     pub(crate) body: bytes::Bytes,
 }
 
+/// A directory of its own.
+fn directory() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("glint-api-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let dir = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&dir).expect("the temporary directory is writable");
+    dir
+}
+
+fn url(dir: &Path) -> String {
+    format!("sqlite:///{}/glance.sqlite", dir.display())
+}
+
 impl Api {
     pub(crate) async fn start() -> Self {
         Self::with(ApiOptions::default()).await
@@ -50,13 +63,25 @@ impl Api {
     }
 
     async fn make(options: ApiOptions, edge: Edge) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name =
-            format!("glint-api-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let dir = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&dir).expect("the temporary directory is writable");
-        let url = format!("sqlite:///{}/glance.sqlite", dir.display());
-        let db = Database::connect(&url).await.expect("a fresh database");
+        Self::over(directory(), options, edge).await
+    }
+
+    /// On a database at an older revision of Glance's.
+    pub(crate) async fn at_revision(revision: &str) -> Self {
+        let dir = directory();
+        let upkeep = Upkeep::open(&url(&dir)).await.expect("a fresh database");
+        upkeep.upgrade(revision).await.expect("a revision");
+        upkeep.close().await;
+        Self::over(dir, ApiOptions::default(), Edge::default()).await
+    }
+
+    /// The operators' way into its database.
+    pub(crate) async fn upkeep(&self) -> Upkeep {
+        Upkeep::open(&url(&self.dir)).await.expect("its database")
+    }
+
+    async fn over(dir: PathBuf, options: ApiOptions, edge: Edge) -> Self {
+        let db = Database::connect(&url(&dir)).await.expect("a usable database");
         let app = Arc::new(App::new(db, options, Identity::unauthenticated()).behind(edge));
         Self { router: router(Arc::clone(&app)), app, dir }
     }

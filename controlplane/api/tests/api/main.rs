@@ -11,4 +11,5 @@ mod members;
 mod metadefs;
 mod paths;
 mod tasks;
+mod upgrades;
 mod uploads;

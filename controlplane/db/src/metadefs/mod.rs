@@ -153,10 +153,11 @@ async fn renamable(
     new: &str,
 ) -> Result<i64, ChangeError> {
     let id = named(tx, namespace, part, old).await?.ok_or(ChangeError::Gone)?;
-    if old != new && named(tx, namespace, part, new).await?.is_some() {
-        return Err(ChangeError::Duplicate);
+    // Its own row holds the new name too where the database does not tell cases apart.
+    match named(tx, namespace, part, new).await? {
+        Some(other) if other != id => Err(ChangeError::Duplicate),
+        _ => Ok(id),
     }
-    Ok(id)
 }
 
 /// Deletes a property, an object or a tag.

@@ -141,8 +141,7 @@ impl Database {
     ) -> Result<Namespace, ChangeError> {
         let mut tx = self.write().await?;
         let before = load(&mut tx, id).await?.ok_or(ChangeError::Gone)?;
-        let renamed = before.fields.name != fields.name;
-        if renamed && by_name(&mut tx, &fields.name).await?.is_some() {
+        if by_name(&mut tx, &fields.name).await?.is_some_and(|other| other.id != id) {
             return Err(ChangeError::Duplicate);
         }
         let update = Query::update()

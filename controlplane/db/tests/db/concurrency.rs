@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use controlplane_db::{Database, ReserveError};
 use glint_image::{Seq, Status};
 
+use tests_catalogues::Place;
+
 use crate::harness::{Bench, FREE, at, image, node};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_uploads_at_once_exactly_one_begins() {
     let bench = Bench::new().await;
     let other_plane = Database::connect(&bench.dir.url()).await.unwrap();
@@ -33,7 +34,6 @@ async fn of_many_uploads_at_once_exactly_one_begins() {
     assert_eq!(bench.db.head().await.unwrap(), Seq(2));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn numbers_become_visible_in_their_order() {
     const WRITERS: u64 = 8;
     const CHANGES_EACH: u64 = 12;
@@ -68,11 +68,10 @@ async fn numbers_become_visible_in_their_order() {
     assert_eq!(u64::try_from(seen.len()).unwrap(), WRITERS * CHANGES_EACH);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_control_planes_that_start_at_once_make_one_catalogue() {
     // Often enough that they meet at the first step, which is the switch to WAL mode.
     for _ in 0..20 {
-        let dir = crate::harness::Dir::new();
+        let dir = Place::new().await;
         let url = dir.url();
         let tasks: Vec<_> = (0..4)
             .map(|_| {
@@ -88,7 +87,6 @@ async fn two_control_planes_that_start_at_once_make_one_catalogue() {
     }
 }
 
-#[tokio::test]
 async fn a_dropped_transaction_leaves_nothing_behind() {
     let bench = Bench::new().await;
     let id = bench.queued().await;
@@ -118,3 +116,10 @@ async fn a_dropped_transaction_leaves_nothing_behind() {
     let changes = bench.db.changes_after(Seq(0), 10).await.unwrap().len();
     assert_eq!(changes, if gone { 3 } else { 2 });
 }
+
+tests_catalogues::on_every_database!(
+    of_many_uploads_at_once_exactly_one_begins,
+    numbers_become_visible_in_their_order,
+    two_control_planes_that_start_at_once_make_one_catalogue,
+    a_dropped_transaction_leaves_nothing_behind,
+);

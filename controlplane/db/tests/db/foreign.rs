@@ -27,7 +27,6 @@ fn stamp(seconds: u32) -> String {
     format!("2026-11-21 08:45:{seconds:02}.123456")
 }
 
-#[tokio::test]
 async fn what_is_done_here_is_not_foreign() {
     let bench = Bench::new().await;
     let (kept, gone) = (bench.queued().await, bench.queued().await);
@@ -47,7 +46,6 @@ async fn what_is_done_here_is_not_foreign() {
     assert_eq!(adopt(&bench).await, 0);
 }
 
-#[tokio::test]
 async fn what_others_do_to_images_is_found_once() {
     let bench = Bench::new().await;
     let id = bench.queued().await;
@@ -65,7 +63,7 @@ async fn what_others_do_to_images_is_found_once() {
     check("UPDATE images SET visibility = 'private'", 1).await;
     let second = stamp(2);
     let delete = format!(
-        "UPDATE images SET status = 'deleted', deleted = 1, deleted_at = '{second}', \
+        "UPDATE images SET status = 'deleted', deleted = TRUE, deleted_at = '{second}', \
          updated_at = '{second}'"
     );
     check(&delete, 1).await;
@@ -73,7 +71,6 @@ async fn what_others_do_to_images_is_found_once() {
     check("UPDATE images SET updated_at = '2026-11-21 07:00:00.000000'", 0).await;
 }
 
-#[tokio::test]
 async fn what_others_do_to_members_is_found_once() {
     let bench = Bench::new().await;
     let id = bench.queued().await;
@@ -89,7 +86,6 @@ async fn what_others_do_to_members_is_found_once() {
     }
 }
 
-#[tokio::test]
 async fn many_are_adopted_in_pieces_and_by_one_of_several() {
     let bench = Bench::new().await;
     for _ in 0..7 {
@@ -104,9 +100,16 @@ async fn many_are_adopted_in_pieces_and_by_one_of_several() {
     assert_eq!(told(&bench, head).await.len(), 7);
 }
 
-#[tokio::test]
 async fn the_time_looked_up_to_is_kept() {
     let bench = Bench::new().await;
     bench.db.note_watched(at(7)).await.unwrap();
     assert_eq!(bench.db.watched_at().await.unwrap(), at(7));
 }
+
+tests_catalogues::on_every_database!(
+    what_is_done_here_is_not_foreign,
+    what_others_do_to_images_is_found_once,
+    what_others_do_to_members_is_found_once,
+    many_are_adopted_in_pieces_and_by_one_of_several,
+    the_time_looked_up_to_is_kept,
+);

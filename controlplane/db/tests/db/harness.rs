@@ -1,79 +1,24 @@
-//! A database in a directory of its own, removed with it; a second way into the file; images to put
-//! into it.
-
-use std::path::PathBuf;
+//! A database of a test's own, removed with it; images to put into it.
 
 use controlplane_db::Database;
 use controlplane_domain::Image;
 use controlplane_domain::quota::StorageQuota;
 use glint_image::{ImageId, NodeId, Seq, Status, Visibility};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
+use tests_catalogues::{Kind, Place};
 use time::{Date, Duration, Month, PrimitiveDateTime, Time};
 
 /// No limit.
 pub(crate) const FREE: StorageQuota = StorageQuota::NONE;
 
-/// A database file and a handle on it.
+/// A database and a handle on it.
 pub(crate) struct Bench {
     pub(crate) db: Database,
-    pub(crate) dir: Dir,
-}
-
-/// A directory that goes when this does.
-pub(crate) struct Dir(PathBuf);
-
-impl Dir {
-    pub(crate) fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("glint-db-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn file(&self) -> PathBuf {
-        self.0.join("glance.sqlite")
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("sqlite:///{}", self.file().display())
-    }
-
-    /// A connection of the test's own.
-    pub(crate) async fn raw(&self) -> SqliteConnection {
-        let options = SqliteConnectOptions::new().filename(self.file()).create_if_missing(true);
-        options.connect().await.unwrap()
-    }
-
-    /// Rows of a statement of the test's own.
-    pub(crate) async fn rows(&self, text: &str) -> Vec<SqliteRow> {
-        let mut raw = self.raw().await;
-        let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut raw).await.unwrap();
-        raw.close().await.unwrap();
-        rows
-    }
-
-    /// The first column of the first row, as text.
-    pub(crate) async fn text(&self, text: &str) -> String {
-        use sqlx::Row as _;
-        let rows = self.rows(&format!("SELECT CAST(({text}) AS TEXT)")).await;
-        rows[0].get::<Option<String>, _>(0).unwrap_or_else(|| "NULL".to_owned())
-    }
-
-    /// Runs a change of the test's own.
-    pub(crate) async fn run(&self, text: &str) {
-        self.rows(text).await;
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
+    pub(crate) dir: Place,
 }
 
 impl Bench {
     pub(crate) async fn new() -> Self {
-        let dir = Dir::new();
+        let dir = Place::new().await;
         let db = Database::connect(&dir.url()).await.unwrap();
         Self { db, dir }
     }
@@ -86,11 +31,10 @@ impl Bench {
     }
 }
 
-/// A point in time, so many seconds after an arbitrary one.
+/// A point in time, so many seconds after an arbitrary one. A whole one: MariaDB drops fractions.
 pub(crate) fn at(seconds: i64) -> PrimitiveDateTime {
     let date = Date::from_calendar_date(2026, Month::November, 21).unwrap();
-    PrimitiveDateTime::new(date, Time::from_hms_micro(8, 44, 31, 881_440).unwrap())
-        + Duration::seconds(seconds)
+    PrimitiveDateTime::new(date, Time::from_hms(8, 44, 31).unwrap()) + Duration::seconds(seconds)
 }
 
 /// An image of no special traits.
@@ -123,6 +67,12 @@ pub(crate) fn image() -> Image {
     }
 }
 
+/// Whether the database takes letters that differ in case for the same, as Glance's tables on
+/// MariaDB do.
+pub(crate) fn folds_case() -> bool {
+    Kind::current() == Kind::Mariadb
+}
+
 pub(crate) fn texts(given: &[&str]) -> Vec<String> {
     given.iter().map(|&text| text.to_owned()).collect()
 }
@@ -136,10 +86,10 @@ pub(crate) fn node(number: u8) -> NodeId {
 }
 
 /// A row in `image_members`, as Glance writes it.
-pub(crate) async fn add_member(dir: &Dir, image: ImageId, member: &str, status: &str) {
+pub(crate) async fn add_member(dir: &Place, image: ImageId, member: &str, status: &str) {
     dir.run(&format!(
         "INSERT INTO image_members (image_id, member, can_share, created_at, deleted, status) \
-         VALUES ('{image}', '{member}', 0, '2026-11-21 08:44:31.881440', 0, '{status}')"
+         VALUES ('{image}', '{member}', FALSE, '2026-11-21 08:44:31', FALSE, '{status}')"
     ))
     .await;
 }

@@ -1,4 +1,4 @@
-//! The database crate against real SQLite files, one per test, in a directory of its own.
+//! The database crate against real databases, one per test: SQLite files, and what tests/databases runs.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -14,7 +14,9 @@ use controlplane_domain::metadefs::{
 use glint_image::limits;
 use serde_json::json;
 
-use crate::harness::{Bench, Dice, at, texts};
+use tests_catalogues::Kind;
+
+use crate::harness::{Bench, Dice, at, folds_case, texts};
 
 const ALL_TAGS: TagQuery = TagQuery {
     sort: TagSortKey::CreatedAt,
@@ -80,14 +82,13 @@ impl Bench {
     }
 }
 
-#[tokio::test]
 async fn a_namespace_is_read_as_it_was_made() {
     let bench = Bench::new().await;
     let id = bench.namespace(&full("N")).await;
     let found = bench.db.metadef_namespace("N").await.unwrap().unwrap();
     assert_eq!((found.id, &found.fields), (id, &named("N")));
     assert_eq!((found.created_at, found.updated_at), (at(0), Some(at(0))));
-    assert_eq!(bench.db.metadef_namespace("n").await.unwrap(), None);
+    assert_eq!(bench.db.metadef_namespace("n").await.unwrap().is_some(), folds_case());
     let contents = bench.db.metadef_contents(id).await.unwrap();
     // Associations as they came, tags backwards, all else by name.
     let fields: Vec<_> = contents.associations.into_iter().map(|each| each.fields).collect();
@@ -99,7 +100,6 @@ async fn a_namespace_is_read_as_it_was_made() {
     assert_eq!(objects, [object("a"), object("z")]);
 }
 
-#[tokio::test]
 async fn a_namespace_is_made_whole_or_not_at_all() {
     let bench = Bench::new().await;
     let check = async |new: NewNamespace, expected: Option<(Part, &str)>| {
@@ -130,7 +130,6 @@ async fn a_namespace_is_made_whole_or_not_at_all() {
     assert_eq!(bench.rows_left().await, "3 2 2 2 1");
 }
 
-#[tokio::test]
 async fn a_namespace_goes_with_all_it_contains_unless_it_is_protected() {
     let bench = Bench::new().await;
     let other = bench.namespace(&full("Other")).await;
@@ -162,7 +161,6 @@ async fn a_namespace_goes_with_all_it_contains_unless_it_is_protected() {
     assert_eq!(bench.db.metadef_resource_types().await.unwrap().len(), 2);
 }
 
-#[tokio::test]
 async fn nothing_is_put_into_a_namespace_that_is_gone() {
     let bench = Bench::new().await;
     let id = bench.namespace(&full("N")).await;
@@ -180,7 +178,6 @@ async fn nothing_is_put_into_a_namespace_that_is_gone() {
     assert_eq!(bench.rows_left().await, "0 0 0 0 0");
 }
 
-#[tokio::test]
 async fn names_are_changed_unless_they_are_taken() {
     let bench = Bench::new().await;
     let id = bench.namespace(&full("N")).await;
@@ -202,13 +199,13 @@ async fn names_are_changed_unless_they_are_taken() {
     let found = bench.db.metadef_property(id, "b").await.unwrap();
     assert_eq!(found, Some(property("b", "B")));
     let created = bench.db.metadef_object_update(id, "a", &object("b"), at(1)).await.unwrap();
-    assert_eq!(created, at(0) + time::Duration::microseconds(1));
+    let later = if Kind::current() == Kind::Mariadb { 0 } else { 1 };
+    assert_eq!(created, at(0) + time::Duration::microseconds(later));
     assert_eq!(bench.db.metadef_object(id, "a").await.unwrap(), None);
     let tag = bench.db.metadef_tag_update(id, "one", "One", at(1)).await.unwrap();
     assert_eq!(bench.db.metadef_tag(id, "One").await.unwrap(), Some(tag));
 }
 
-#[tokio::test]
 async fn tags_are_replaced_or_added_at_once() {
     let bench = Bench::new().await;
     let id = bench.namespace(&NewNamespace { fields: named("N"), ..NewNamespace::default() }).await;
@@ -234,7 +231,6 @@ async fn tags_are_replaced_or_added_at_once() {
     check("new newer", true, None, "newer new old").await;
 }
 
-#[tokio::test]
 async fn tags_are_listed_in_pages() {
     let bench = Bench::new().await;
     let mut new = full("N");
@@ -256,7 +252,6 @@ async fn tags_are_listed_in_pages() {
     assert!(matches!(unknown, Err(TagListError::MarkerUnknown)));
 }
 
-#[tokio::test]
 async fn a_namespace_holds_so_many_of_a_kind() {
     let bench = Bench::new().await;
     let mut new = NewNamespace { fields: named("N"), ..NewNamespace::default() };
@@ -268,7 +263,6 @@ async fn a_namespace_holds_so_many_of_a_kind() {
     assert_eq!(bench.tags(id, &ALL_TAGS).await, ["more"]);
 }
 
-#[tokio::test]
 async fn an_association_is_found_by_its_resource_type() {
     let bench = Bench::new().await;
     let id = bench.namespace(&full("N")).await;
@@ -292,14 +286,13 @@ async fn an_association_is_found_by_its_resource_type() {
     assert!(matches!(again, Err(AddError::Duplicate(Part::Association, _))), "{again:?}");
 }
 
-#[tokio::test]
 async fn rows_that_were_loaded_from_files_are_read() {
     let bench = Bench::new().await;
     bench
         .dir
         .run(
             "INSERT INTO metadef_namespaces (id, namespace, owner, created_at) VALUES (7, 'L', \
-             'admin', '2026-11-21 08:44:31.881440')",
+             'admin', '2026-11-21 08:44:31')",
         )
         .await;
     bench
@@ -307,7 +300,7 @@ async fn rows_that_were_loaded_from_files_are_read() {
         .run(
             "INSERT INTO metadef_properties (namespace_id, name, json_schema, created_at) VALUES \
              (7, 'p', '{\"zebra\": 1, \"title\": \"T\", \"type\": \"string\", \"default\": 5}', \
-             '2026-11-21 08:44:31.881440')",
+             '2026-11-21 08:44:31')",
         )
         .await;
     bench
@@ -347,7 +340,6 @@ impl Bench {
     }
 }
 
-#[tokio::test]
 async fn a_page_costs_the_same_number_of_statements_whatever_is_on_it() {
     let bench = Bench::new().await;
     for number in 0..30 {
@@ -370,7 +362,6 @@ async fn a_page_costs_the_same_number_of_statements_whatever_is_on_it() {
     assert_eq!(bench.db.statements() - before, 4);
 }
 
-#[tokio::test]
 async fn callers_see_what_is_public_and_what_is_theirs() {
     let bench = Bench::new().await;
     for (name, owner, visibility) in [
@@ -402,7 +393,6 @@ async fn callers_see_what_is_public_and_what_is_theirs() {
 }
 
 /// Pages of every size through every order are compared with a sorted vector, null first.
-#[tokio::test]
 async fn pages_show_every_namespace_once_in_every_order() {
     let bench = Bench::new().await;
     let mut dice = Dice::new(7);
@@ -448,7 +438,10 @@ async fn pages_show_every_namespace_once_in_every_order() {
                 NamespaceSortKey::Protected => Some(u8::from(fields.protected).to_string()),
                 NamespaceSortKey::Owner => Some(fields.owner.clone()),
             };
-            (key, each.created_at, each.id)
+            let is_last = Kind::current() == Kind::Postgresql
+                && key.is_none()
+                && ![NamespaceSortKey::Id, NamespaceSortKey::CreatedAt].contains(&sort);
+            (is_last, key, each.created_at, each.id)
         });
         let mut expected: Vec<String> = model.iter().map(|each| each.fields.name.clone()).collect();
         for direction in [Direction::Ascending, Direction::Descending] {
@@ -469,7 +462,6 @@ async fn pages_show_every_namespace_once_in_every_order() {
     }
 }
 
-#[tokio::test]
 async fn namespaces_are_filtered_by_visibility_and_resource_type() {
     let bench = Bench::new().await;
     let mut new = full("A");
@@ -492,3 +484,20 @@ async fn namespaces_are_filtered_by_visibility_and_resource_type() {
     check(Some("private"), Some(&["OS::Z"]), "B").await;
     check(None, Some(&["OS::Nothing"]), "").await;
 }
+
+tests_catalogues::on_every_database!(
+    a_namespace_is_read_as_it_was_made,
+    a_namespace_is_made_whole_or_not_at_all,
+    a_namespace_goes_with_all_it_contains_unless_it_is_protected,
+    nothing_is_put_into_a_namespace_that_is_gone,
+    names_are_changed_unless_they_are_taken,
+    tags_are_replaced_or_added_at_once,
+    tags_are_listed_in_pages,
+    a_namespace_holds_so_many_of_a_kind,
+    an_association_is_found_by_its_resource_type,
+    rows_that_were_loaded_from_files_are_read,
+    a_page_costs_the_same_number_of_statements_whatever_is_on_it,
+    callers_see_what_is_public_and_what_is_theirs,
+    pages_show_every_namespace_once_in_every_order,
+    namespaces_are_filtered_by_visibility_and_resource_type,
+);

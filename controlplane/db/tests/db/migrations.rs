@@ -5,24 +5,25 @@ use controlplane_db::migrations::{MigrateError, Pending, Phase};
 use controlplane_db::{Database, PURGED, Purge, PurgeError, Upkeep};
 use controlplane_domain::metadefs::NamespaceFile;
 
-use crate::harness::{Bench, Dir, at, image};
-use crate::schema::{GLANCE_TABLES, describe};
+use tests_catalogues::Place;
 
-async fn upkeep(dir: &Dir) -> Upkeep {
+use crate::harness::{Bench, at, image};
+use crate::schema::{describe, glance_tables};
+
+async fn upkeep(dir: &Place) -> Upkeep {
     Upkeep::open(&dir.url()).await.unwrap()
 }
 
 /// A database as Glance 27 (2023.2) left it.
-async fn older() -> (Dir, Upkeep) {
-    let dir = Dir::new();
+async fn older() -> (Place, Upkeep) {
+    let dir = Place::new().await;
     let upkeep = upkeep(&dir).await;
     assert_eq!(upkeep.upgrade("2023_1_contract01").await.unwrap(), ["2023_1_contract01"]);
     (dir, upkeep)
 }
 
-#[tokio::test]
 async fn an_empty_database_is_expanded_and_contracted_to_the_head() {
-    let dir = Dir::new();
+    let dir = Place::new().await;
     let upkeep = upkeep(&dir).await;
     assert_eq!(upkeep.pending().await.unwrap(), Pending::Expand);
     let before = upkeep.migrate().await;
@@ -37,13 +38,12 @@ async fn an_empty_database_is_expanded_and_contracted_to_the_head() {
     assert_eq!(upkeep.contract().await.unwrap(), contracted);
     assert_eq!(upkeep.contract().await.unwrap(), Phase::UpToDate);
     assert_eq!(upkeep.pending().await.unwrap(), Pending::Nothing);
-    assert_eq!(describe(&dir).await, GLANCE_TABLES);
+    assert_eq!(describe(&dir).await, glance_tables());
 }
 
-#[tokio::test]
 async fn every_older_revision_leads_to_the_same_tables() {
     for revision in ["pike_contract01", "rocky_contract01", "wallaby_expand01", "zed_contract01"] {
-        let dir = Dir::new();
+        let dir = Place::new().await;
         let upkeep = upkeep(&dir).await;
         upkeep.upgrade(revision).await.unwrap();
         let tables = describe(&dir).await;
@@ -51,11 +51,10 @@ async fn every_older_revision_leads_to_the_same_tables() {
         let has_hash = tables.contains("os_hash_value");
         assert_eq!(has_hash, !["pike_contract01", "rocky_contract01"].contains(&revision));
         assert_eq!(upkeep.upgrade("heads").await.unwrap(), ["2024_1_contract01"], "{revision}");
-        assert_eq!(describe(&dir).await, GLANCE_TABLES, "{revision}");
+        assert_eq!(describe(&dir).await, glance_tables(), "{revision}");
     }
 }
 
-#[tokio::test]
 async fn a_service_works_through_the_phases() {
     let (dir, upkeep) = older().await;
     let db = Database::connect(&dir.url()).await.unwrap();
@@ -75,21 +74,20 @@ async fn a_service_works_through_the_phases() {
     assert_eq!(upkeep.heads().await.unwrap(), ["2024_1_contract01"]);
 }
 
-#[tokio::test]
 async fn data_of_an_old_release_moves_before_contraction() {
-    let dir = Dir::new();
+    let dir = Place::new().await;
     let upkeep = upkeep(&dir).await;
     upkeep.upgrade("rocky_contract02").await.unwrap();
     dir.run(
         "INSERT INTO images (id, status, created_at, deleted, min_disk, min_ram) VALUES \
-         ('a', 'active', '2019-01-01', 0, 0, 0), ('b', 'active', '2019-01-01', 0, 0, 0), \
-         ('c', 'active', '2019-01-01', 0, 0, 0)",
+         ('a', 'active', '2019-01-01', FALSE, 0, 0), ('b', 'active', '2019-01-01', FALSE, 0, 0), \
+         ('c', 'active', '2019-01-01', FALSE, 0, 0)",
     )
     .await;
     dir.run(
         "INSERT INTO image_locations (image_id, value, created_at, deleted, meta_data) VALUES \
-         ('a', 'file:///a', '2019-01-01', 0, '{\"backend\": \"fast\"}'), \
-         ('b', 'file:///b', '2019-01-01', 0, '{}'), ('c', 'file:///c', '2019-01-01', 0, NULL)",
+         ('a', 'file:///a', '2019-01-01', FALSE, '{\"backend\": \"fast\"}'), \
+         ('b', 'file:///b', '2019-01-01', FALSE, '{}'), ('c', 'file:///c', '2019-01-01', FALSE, NULL)",
     )
     .await;
     upkeep.expand().await.unwrap();
@@ -99,14 +97,13 @@ async fn data_of_an_old_release_moves_before_contraction() {
     assert_eq!(upkeep.migrate().await.unwrap(), Phase::Migrated(1));
     assert_eq!(upkeep.pending().await.unwrap(), Pending::Contract);
     upkeep.contract().await.unwrap();
-    let moved = dir.text("SELECT group_concat(meta_data) FROM image_locations").await;
+    let moved = dir.text("SELECT group_concat(meta_data ORDER BY value) FROM image_locations").await;
     assert_eq!(moved, "{\"store\": \"fast\"},{}");
 }
 
-#[tokio::test]
 async fn what_cannot_be_migrated_is_left_alone() {
     let check = async |statements: &[&str], expected: &str| {
-        let dir = Dir::new();
+        let dir = Place::new().await;
         for statement in statements {
             dir.run(statement).await;
         }
@@ -120,9 +117,8 @@ async fn what_cannot_be_migrated_is_left_alone() {
     check(&["CREATE TABLE songs (title TEXT)"], "no Alembic revision").await;
 }
 
-#[tokio::test]
 async fn a_revision_can_be_stated() {
-    let dir = Dir::new();
+    let dir = Place::new().await;
     let upkeep = upkeep(&dir).await;
     for (target, expected) in [
         ("2023_1_contract01", &["2023_1_contract01"][..]),
@@ -146,7 +142,6 @@ async fn purge(upkeep: &Upkeep, day: i64, most: Option<u32>) -> Vec<u64> {
     gone
 }
 
-#[tokio::test]
 async fn old_rows_go_and_young_ones_stay() {
     let bench = Bench::new().await;
     let mut images = Vec::new();
@@ -157,9 +152,10 @@ async fn old_rows_go_and_young_ones_stay() {
         bench.db.image_create(&new).await.unwrap();
         bench.db.image_delete(new.id, at(day * 86_400)).await.unwrap();
         images.push(new.id);
+        let stamp = format!("2026-11-{} 08:44:31.000000", 21 + day);
         bench.dir.run(&format!(
             "INSERT INTO tasks (id, type, status, owner, created_at, deleted_at, deleted) VALUES \
-             ('{day}', 'import', 'success', 'o', '2026-11-01', datetime('2026-11-21 08:44:31', '+{day} days') || '.881440', 1)"
+             ('{day}', 'import', 'success', 'o', '2026-11-01', '{stamp}', TRUE)"
         )).await;
         bench.dir.run(&format!("INSERT INTO task_info (task_id) VALUES ('{day}')")).await;
     }
@@ -209,7 +205,6 @@ fn namespace(word: &str) -> NamespaceFile {
     NamespaceFile::read(&text).unwrap()
 }
 
-#[tokio::test]
 async fn files_of_metadefs_are_merged_as_asked() {
     let bench = Bench::new().await;
     let upkeep = upkeep(&bench.dir).await;
@@ -237,3 +232,14 @@ async fn files_of_metadefs_are_merged_as_asked() {
     assert_eq!(upkeep.metadefs_export().await.unwrap(), []);
     assert_eq!(bench.dir.text(types).await, "NULL");
 }
+
+tests_catalogues::on_every_database!(
+    an_empty_database_is_expanded_and_contracted_to_the_head,
+    every_older_revision_leads_to_the_same_tables,
+    a_service_works_through_the_phases,
+    data_of_an_old_release_moves_before_contraction,
+    what_cannot_be_migrated_is_left_alone,
+    a_revision_can_be_stated,
+    old_rows_go_and_young_ones_stay,
+    files_of_metadefs_are_merged_as_asked,
+);

@@ -5,7 +5,6 @@ use glint_image::{Seq, SessionId};
 
 use crate::harness::{Bench, at, node};
 
-#[tokio::test]
 async fn a_row_moves_with_its_newest_session_only() {
     let bench = Bench::new().await;
     let db = &bench.db;
@@ -45,7 +44,6 @@ async fn a_row_moves_with_its_newest_session_only() {
     assert_eq!(db.nodes().await.unwrap()[0].lease_ms, 4_000);
 }
 
-#[tokio::test]
 async fn a_row_is_removed_only_as_it_was_seen() {
     let bench = Bench::new().await;
     let db = &bench.db;
@@ -58,3 +56,8 @@ async fn a_row_is_removed_only_as_it_was_seen() {
     assert!(!db.node_renew(node(1), SessionId(1), 10_000, at(2)).await.unwrap(), "no lease");
     assert_eq!(db.nodes().await.unwrap(), []);
 }
+
+tests_catalogues::on_every_database!(
+    a_row_moves_with_its_newest_session_only,
+    a_row_is_removed_only_as_it_was_seen,
+);

@@ -5,7 +5,6 @@ use glint_image::{ImageId, Seq};
 
 use crate::harness::{Bench, at, image};
 
-#[tokio::test]
 async fn changes_are_numbered_from_one_and_told_in_order() {
     let bench = Bench::new().await;
     assert_eq!(bench.db.head().await.unwrap(), Seq(0));
@@ -24,7 +23,6 @@ async fn changes_are_numbered_from_one_and_told_in_order() {
     assert_eq!(bench.db.head().await.unwrap(), Seq(3));
 }
 
-#[tokio::test]
 async fn a_record_names_the_head_it_was_read_at() {
     let bench = Bench::new().await;
     let id = bench.queued().await;
@@ -35,7 +33,6 @@ async fn a_record_names_the_head_it_was_read_at() {
     assert_eq!((absent.as_of, absent.image), (Seq(2), None));
 }
 
-#[tokio::test]
 async fn whoever_missed_trimmed_changes_is_told_so() {
     let bench = Bench::new().await;
     for second in 0..4 {
@@ -57,7 +54,6 @@ async fn whoever_missed_trimmed_changes_is_told_so() {
     assert_eq!(bench.db.head().await.unwrap(), Seq(5));
 }
 
-#[tokio::test]
 async fn a_young_change_below_an_old_one_is_kept_and_so_is_the_old_one() {
     let bench = Bench::new().await;
     for second in [0, 50, 1] {
@@ -68,3 +64,10 @@ async fn a_young_change_below_an_old_one_is_kept_and_so_is_the_old_one() {
     assert_eq!(bench.db.trim(at(40)).await.unwrap(), 1, "clocks of two planes may differ");
     assert_eq!(bench.db.changes_after(Seq(1), 10).await.unwrap().len(), 2);
 }
+
+tests_catalogues::on_every_database!(
+    changes_are_numbered_from_one_and_told_in_order,
+    a_record_names_the_head_it_was_read_at,
+    whoever_missed_trimmed_changes_is_told_so,
+    a_young_change_below_an_old_one_is_kept_and_so_is_the_old_one,
+);

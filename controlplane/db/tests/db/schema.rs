@@ -3,22 +3,44 @@
 use controlplane_db::pool::ConnectError;
 use controlplane_db::schema::{REVISION, SchemaError};
 use controlplane_db::{Database, DatabaseError};
-use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use crate::harness::{Bench, Dir};
+use tests_catalogues::{Kind, Place};
 
-/// The tables of Glance 33 at its head: columns, indexes, foreign keys.
-pub(crate) const GLANCE_TABLES: &str = include_str!("glance_tables.txt");
+use crate::harness::Bench;
 
-/// The tables of a file in the form of `GLANCE_TABLES`, without those of this service.
-pub(crate) async fn describe(dir: &Dir) -> String {
+/// The tables of Glance 33 at its head, as its own `glance-manage db sync` makes them: columns,
+/// indexes, constraints.
+pub(crate) fn glance_tables() -> &'static str {
+    match Kind::current() {
+        Kind::Sqlite => include_str!("tables/sqlite.txt"),
+        Kind::Postgresql => include_str!("tables/postgresql.txt"),
+        Kind::Mariadb => include_str!("tables/mariadb.txt"),
+    }
+}
+
+/// The tables of a database in the form of `glance_tables`, without those of this service.
+pub(crate) async fn describe(dir: &Place) -> String {
+    let query = match dir.kind() {
+        Kind::Sqlite => return describe_file(dir).await,
+        Kind::Postgresql => include_str!("tables/postgresql.sql"),
+        Kind::Mariadb => include_str!("tables/mariadb.sql"),
+    };
+    let mut lines = dir.texts(query).await;
+    lines.sort();
+    lines.join("\n") + "\n"
+}
+
+/// The tables of a file.
+async fn describe_file(dir: &Place) -> String {
     let mut lines = Vec::new();
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' \
                   AND name NOT LIKE 'glint_%' ORDER BY name";
-    for table in dir.rows(tables).await {
+    for table in rows(dir, tables).await {
         let table: String = table.get(0);
         lines.push(table.clone());
-        for row in dir.rows(&format!("PRAGMA table_info({table})")).await {
+        for row in rows(dir, &format!("PRAGMA table_info({table})")).await {
             let mut line = format!("  {} {}", row.get::<String, _>(1), row.get::<String, _>(2));
             if row.get::<i64, _>(3) != 0 {
                 line.push_str(" notnull");
@@ -32,9 +54,9 @@ pub(crate) async fn describe(dir: &Dir) -> String {
             lines.push(line);
         }
         let mut indexes = Vec::new();
-        for row in dir.rows(&format!("PRAGMA index_list({table})")).await {
+        for row in rows(dir, &format!("PRAGMA index_list({table})")).await {
             let name: String = row.get(1);
-            let columns = dir.rows(&format!("PRAGMA index_info('{name}')")).await;
+            let columns = rows(dir, &format!("PRAGMA index_info('{name}')")).await;
             let columns: Vec<String> = columns.iter().map(|column| column.get(2)).collect();
             let kind = if row.get::<i64, _>(2) != 0 { "unique" } else { "index" };
             let shown =
@@ -44,7 +66,7 @@ pub(crate) async fn describe(dir: &Dir) -> String {
         indexes.sort();
         lines.extend(indexes);
         let mut foreign = Vec::new();
-        for row in dir.rows(&format!("PRAGMA foreign_key_list({table})")).await {
+        for row in rows(dir, &format!("PRAGMA foreign_key_list({table})")).await {
             let (to, from): (String, String) = (row.get(2), row.get(3));
             foreign.push(format!("  foreign {from} {to}.{}", row.get::<String, _>(4)));
         }
@@ -54,14 +76,21 @@ pub(crate) async fn describe(dir: &Dir) -> String {
     lines.join("\n") + "\n"
 }
 
-#[tokio::test]
+/// Rows of a statement on a file.
+async fn rows(dir: &Place, text: &str) -> Vec<SqliteRow> {
+    let mut raw = dir.sqlite().await;
+    let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut raw).await.unwrap();
+    raw.close().await.unwrap();
+    rows
+}
+
 async fn an_empty_database_gets_glances_tables() {
     let bench = Bench::new().await;
     let found = describe(&bench.dir).await;
-    for (found, expected) in found.lines().zip(GLANCE_TABLES.lines()) {
+    for (found, expected) in found.lines().zip(glance_tables().lines()) {
         assert_eq!(found, expected);
     }
-    assert_eq!(found, GLANCE_TABLES);
+    assert_eq!(found, glance_tables());
     let revision = bench.dir.text("SELECT group_concat(version_num) FROM alembic_version").await;
     assert_eq!(revision, REVISION);
 }
@@ -81,7 +110,6 @@ async fn constraints_have_the_names_migrations_refer_to() {
     check("metadef_tags", "uq_metadef_tags_namespace_id_name").await;
 }
 
-#[tokio::test]
 async fn a_catalogue_keeps_its_identity_and_another_has_another() {
     let bench = Bench::new().await;
     let again = Database::connect(&bench.dir.url()).await.unwrap();
@@ -92,14 +120,13 @@ async fn a_catalogue_keeps_its_identity_and_another_has_another() {
 
 /// Opens a database in which only these statements were run.
 async fn open_after(statements: &[&str]) -> Result<Database, ConnectError> {
-    let dir = Dir::new();
+    let dir = Place::new().await;
     for statement in statements {
         dir.run(statement).await;
     }
     Database::connect(&dir.url()).await
 }
 
-#[tokio::test]
 async fn only_known_revisions_are_used() {
     let table = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)";
     let check = async |revisions: &[&str], expected: &str| {
@@ -128,13 +155,11 @@ async fn only_known_revisions_are_used() {
     check(&[], "foreign").await;
 }
 
-#[tokio::test]
 async fn tables_of_another_program_are_left_alone() {
     let found = open_after(&["CREATE TABLE songs (title TEXT)"]).await;
     assert!(matches!(found, Err(ConnectError::Schema(SchemaError::Foreign))), "{found:?}");
 }
 
-#[tokio::test]
 async fn own_tables_of_a_newer_version_are_refused() {
     let bench = Bench::new().await;
     bench.dir.run("UPDATE glint_catalogue SET version = 99").await;
@@ -145,7 +170,7 @@ async fn own_tables_of_a_newer_version_are_refused() {
 
 #[tokio::test]
 async fn a_file_that_cannot_be_opened_is_an_error_and_not_a_panic() {
-    let dir = Dir::new();
+    let dir = Place::new().await;
     let url = format!("sqlite:///{}/no/such/dir/glance.sqlite", dir.file().display());
     let found = Database::connect(&url).await;
     let away = matches!(found, Err(ConnectError::Database(DatabaseError::Unavailable(_))));
@@ -153,3 +178,11 @@ async fn a_file_that_cannot_be_opened_is_an_error_and_not_a_panic() {
     std::fs::write(dir.file(), vec![b'x'; 8192]).unwrap();
     assert!(Database::connect(&dir.url()).await.is_err(), "not a database");
 }
+
+tests_catalogues::on_every_database!(
+    an_empty_database_gets_glances_tables,
+    a_catalogue_keeps_its_identity_and_another_has_another,
+    only_known_revisions_are_used,
+    tables_of_another_program_are_left_alone,
+    own_tables_of_a_newer_version_are_refused,
+);

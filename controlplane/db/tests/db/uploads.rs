@@ -29,7 +29,6 @@ async fn status(bench: &Bench, id: ImageId) -> Status {
     bench.db.image_get(id).await.unwrap().unwrap().status
 }
 
-#[tokio::test]
 async fn an_upload_makes_an_image_active() {
     let bench = Bench::new().await;
     let id = bench.queued().await;
@@ -67,7 +66,6 @@ async fn an_upload_makes_an_image_active() {
     assert_eq!(bench.db.open_uploads(10).await.unwrap(), []);
 }
 
-#[tokio::test]
 async fn only_a_queued_image_takes_an_upload() {
     let bench = Bench::new().await;
     let id = bench.queued().await;
@@ -91,7 +89,6 @@ async fn only_a_queued_image_takes_an_upload() {
     assert!(matches!(refused, Err(ReserveError::Gone)), "{refused:?}");
 }
 
-#[tokio::test]
 async fn a_deletion_fences_the_upload_under_way() {
     let bench = Bench::new().await;
     let id = bench.queued().await;
@@ -108,7 +105,6 @@ async fn a_deletion_fences_the_upload_under_way() {
     assert_eq!(bench.dir.text("SELECT status FROM images").await, "deleted");
 }
 
-#[tokio::test]
 async fn an_upload_that_was_given_up_makes_room_for_the_next_and_cannot_come_back() {
     let bench = Bench::new().await;
     let id = bench.queued().await;
@@ -130,7 +126,6 @@ async fn an_upload_that_was_given_up_makes_room_for_the_next_and_cannot_come_bac
     assert!(matches!(done, CommitOutcome::Committed(_)), "{done:?}");
 }
 
-#[tokio::test]
 async fn an_image_moved_by_another_program_fences_too() {
     let bench = Bench::new().await;
     let id = bench.queued().await;
@@ -142,7 +137,6 @@ async fn an_image_moved_by_another_program_fences_too() {
     assert_eq!(bench.db.outcome(id, reserved.epoch).await.unwrap(), UploadState::Dead);
 }
 
-#[tokio::test]
 async fn a_save_that_leaves_saving_fences_too() {
     let bench = Bench::new().await;
     let id = bench.queued().await;
@@ -156,7 +150,6 @@ async fn a_save_that_leaves_saving_fences_too() {
     assert_eq!(fenced, CommitOutcome::Fenced);
 }
 
-#[tokio::test]
 async fn a_node_that_starts_anew_loses_its_uploads_and_no_others() {
     let bench = Bench::new().await;
     let (mine, current, theirs) =
@@ -174,7 +167,6 @@ async fn a_node_that_starts_anew_loses_its_uploads_and_no_others() {
     assert_eq!(bench.db.close_uploads_of(node(1), 8, at(3)).await.unwrap(), []);
 }
 
-#[tokio::test]
 async fn an_upload_no_longer_kept_never_costs_an_image_its_bytes() {
     let bench = Bench::new().await;
     let (stored, dead, open) = (bench.queued().await, bench.queued().await, bench.queued().await);
@@ -205,14 +197,13 @@ async fn stored(bench: &Bench, size: u64, places: usize) -> ImageId {
             .dir
             .run(&format!(
                 "INSERT INTO image_locations (image_id, value, created_at, deleted, status) \
-                 VALUES ('{id}', 'http://x/{place}', '2026-11-21 08:44:31.881440', 0, 'active')"
+                 VALUES ('{id}', 'http://x/{place}', '2026-11-21 08:44:31', FALSE, 'active')"
             ))
             .await;
     }
     id
 }
 
-#[tokio::test]
 async fn usage_is_that_of_living_images_and_locations() {
     let bench = Bench::new().await;
     let used = async |except| bench.db.storage_used(Some("proj-a"), except).await.unwrap();
@@ -233,7 +224,6 @@ async fn usage_is_that_of_living_images_and_locations() {
     assert_eq!(used(None).await, 0);
 }
 
-#[tokio::test]
 async fn uploads_do_not_pass_the_quota_together() {
     let bench = Bench::new().await;
     let quota = StorageQuota::of_bytes(100);
@@ -272,3 +262,16 @@ async fn uploads_do_not_pass_the_quota_together() {
     }
     assert_eq!(bench.db.storage_used(Some("proj-a"), None).await.unwrap(), 100);
 }
+
+tests_catalogues::on_every_database!(
+    an_upload_makes_an_image_active,
+    only_a_queued_image_takes_an_upload,
+    a_deletion_fences_the_upload_under_way,
+    an_upload_that_was_given_up_makes_room_for_the_next_and_cannot_come_back,
+    an_image_moved_by_another_program_fences_too,
+    a_save_that_leaves_saving_fences_too,
+    a_node_that_starts_anew_loses_its_uploads_and_no_others,
+    an_upload_no_longer_kept_never_costs_an_image_its_bytes,
+    usage_is_that_of_living_images_and_locations,
+    uploads_do_not_pass_the_quota_together,
+);

@@ -7,6 +7,7 @@
 mod banner;
 mod cli;
 mod configuration;
+mod database;
 mod edge;
 mod exit;
 mod logging;

@@ -3,6 +3,7 @@
 use crate::banner;
 use crate::cli::{self, Common, Link, Role};
 use crate::configuration::{self, Configuration};
+use crate::database;
 use crate::edge;
 use crate::exit::{Failure, Kind};
 use crate::logging;
@@ -11,6 +12,7 @@ use crate::pipeline;
 use crate::planes::{ControlPlane, LEASE, start_data, stop_data};
 use crate::signals::{self, Signals};
 use crate::state::{self, StateDir};
+use controlplane_db::url::shown;
 use controlplane_server::ControlOptions;
 use dataplane_server::DataOptions;
 use glint_quic::{Credentials, ca};
@@ -65,7 +67,7 @@ fn serve(flags: &cli::Serve) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    banner::serving(&data, access, &configuration.datadir(), Some(&configuration.database_url()));
+    banner::serving(&data, access, &configuration.datadir(), Some(&shown(&configuration.database_url())));
     say_why_it_ends(&ground.signals);
     stop_data(data);
     control.stop();
@@ -81,7 +83,7 @@ fn control(flags: &cli::Control) -> Result<(), Failure> {
     let options = control_options(&ground.configuration, flags.link_bind, proof, port)?;
     let access = options.identity.description();
     let control = ControlPlane::start(options)?;
-    banner::controlling(control.link_addr(), access, &ground.configuration.database_url());
+    banner::controlling(control.link_addr(), access, &shown(&ground.configuration.database_url()));
     say_why_it_ends(&ground.signals);
     control.stop();
     tracing::info!("ended in order");
@@ -130,7 +132,7 @@ fn control_options(
         edge: edge::read(configuration.config(), &file, &pipeline, port)?,
         identity,
         policy: configuration.policy()?,
-        database_url: configuration.database_url(),
+        database: database::read(configuration.config(), &configuration.database_url())?,
         link_bind,
         credentials,
         lease: LEASE,

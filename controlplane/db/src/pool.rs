@@ -53,7 +53,7 @@ enum Pools {
 }
 
 /// How a database is opened: `[database]` of the configuration.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseOptions {
     /// `connection`, with its `connection_parameters`. Holds a password.
     pub url: String,

@@ -86,6 +86,24 @@ pub enum UrlError {
     },
 }
 
+/// A URL as operators may see it: without its password and options.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return String::new() };
+    match Target::parse(url) {
+        Ok(Target::SqliteFile(_)) => url.to_owned(),
+        Ok(Target::Postgres(server) | Target::MySql(server)) => {
+            let place = rest.split('?').next().unwrap_or(rest);
+            let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+            match server.user {
+                Some(user) => format!("{scheme}://{user}@{place}"),
+                None => format!("{scheme}://{place}"),
+            }
+        }
+        Err(_) => format!("{scheme}://"),
+    }
+}
+
 // === impl Target ===
 
 impl Target {
@@ -252,5 +270,10 @@ mod tests {
         assert!(!format!("{target:?}").contains("hush"));
         let error = Target::parse("mysql://glance:hush@db:port/g").expect_err("a bad port");
         assert!(!format!("{error} {error:?}").contains("hush"));
+        let check = |url: &str, expected: &str| assert_eq!(shown(url), expected, "{url}");
+        check("mysql+pymysql://g:hu@sh@db:3306/g?ssl_key=x", "mysql+pymysql://g@db:3306/g");
+        check("postgresql:///g?password=hush", "postgresql:///g");
+        check("mysql://g:hush@db", "mysql://");
+        check("sqlite:////srv/g.sqlite", "sqlite:////srv/g.sqlite");
     }
 }

@@ -9,7 +9,7 @@ use crate::policies::{self, PolicyError, PolicyFiles};
 use crate::{callers, catalogue, connections, foreign, reapers, reclaimer};
 use controlplane_api::edge::Edge;
 use controlplane_api::{ApiOptions, App, Identity};
-use controlplane_db::{ConnectError, Database, DatabaseError};
+use controlplane_db::{ConnectError, Database, DatabaseError, DatabaseOptions};
 use glint_image::limits::{LEASE_MS_MAX, RELAYS_IN_FLIGHT_MAX};
 use glint_link::replica::Millis;
 use glint_quic::Listener;
@@ -28,8 +28,8 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 /// How to run a control plane.
 #[derive(Debug)]
 pub struct ControlOptions {
-    /// Where the catalogue is, as SQLAlchemy spells it (`sqlite:////var/lib/glance/glance.sqlite`).
-    pub database_url: String,
+    /// Where the catalogue is, and how it is reached.
+    pub database: DatabaseOptions,
     /// The UDP address on which data planes are awaited.
     pub link_bind: SocketAddr,
     /// The control plane's certificate and key.
@@ -84,13 +84,13 @@ impl Control {
     /// # Errors
     /// [`StartError`].
     pub async fn start(options: ControlOptions) -> Result<Self, StartError> {
-        let ControlOptions { database_url, link_bind, credentials, lease, .. } = options;
+        let ControlOptions { database, link_bind, credentials, lease, .. } = options;
         let ControlOptions { api, identity, policy, edge, .. } = options;
         let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         if !(1..=LEASE_MS_MAX).contains(&lease_ms) {
             return Err(StartError::Lease(lease));
         }
-        let db = Database::connect(&database_url).await?;
+        let db = Database::open(&database).await?;
         let head = db.head().await?;
         let app = Arc::new(App::new(db.clone(), api, identity).behind(edge));
         let rules = policies::start(&app, &policy)?;

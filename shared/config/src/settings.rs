@@ -1,7 +1,7 @@
 //! The options Glint honours, as typed values.
 //!
 //! Leaves to its caller what to do with them. Reading refuses what would be unsafe to pass over in
-//! silence, such as a database this build would not use.
+//! silence.
 
 use crate::config::{Config, Place, ValueError};
 use crate::read::Reader;
@@ -53,7 +53,7 @@ pub struct Settings {
     pub container_formats: Vec<String>,
     /// `[glance_store] filesystem_store_datadir`, only when a file sets it.
     pub filesystem_store_datadir: Option<String>,
-    /// `[database] connection`, only when a file sets it. Always an SQLite URL.
+    /// `[database] connection`, only when a file sets it.
     pub database_connection: Option<String>,
 }
 
@@ -80,9 +80,6 @@ pub enum Unsafe {
     /// A value is not of its type.
     #[error("{0}")]
     Value(#[from] ValueError),
-    /// A new, empty database would be used in place of the one that holds the catalogue.
-    #[error("{0}: [database] connection: this build uses sqlite:/// databases only")]
-    Database(Place),
     /// Images would get another digest than the one asked for.
     #[error("{0}: [DEFAULT] hashing_algorithm: this build computes sha512 only")]
     Hash(Place),
@@ -128,12 +125,6 @@ impl Settings {
     }
 
     fn refuse_unsafe(&self, read: &Reader<'_>) -> Result<(), Unsafe> {
-        let is_sqlite = self.database_connection.as_deref().is_none_or(|url| {
-            url.split(':').next().is_some_and(|scheme| scheme.split('+').next() == Some("sqlite"))
-        });
-        if let (false, Some(place)) = (is_sqlite, read.place("database", "connection")) {
-            return Err(Unsafe::Database(place));
-        }
         if let (true, Some(place)) =
             (self.hashing_algorithm != "sha512", read.place("DEFAULT", "hashing_algorithm"))
         {
@@ -254,10 +245,6 @@ mod tests {
 
     #[test]
     fn refuses_what_it_would_do_otherwise() {
-        check_refused(
-            "[database]\nconnection = mysql+pymysql://glance:secret@db/glance\n",
-            "glance-api.conf:2: [database] connection: this build uses sqlite:/// databases only",
-        );
         check_refused(
             "[DEFAULT]\nhashing_algorithm = sha256\n",
             "glance-api.conf:2: [DEFAULT] hashing_algorithm: this build computes sha512 only",

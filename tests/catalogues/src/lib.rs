@@ -5,7 +5,6 @@
 //! server (`GLINT_TEST_POSTGRESQL`, `GLINT_TEST_MARIADB`) it says so and passes: `tests/run` always
 //! provides them. Invariant: what a place holds goes with it, also when its test fails.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stderr, reason = "a test says what it left out")]
 
 use std::path::PathBuf;
@@ -26,6 +25,9 @@ pub enum Kind {
     /// A database on a MariaDB server.
     Mariadb,
 }
+
+/// Why a step of a test's own does not fail; where it does, so does the test.
+const ANSWERS: &str = "the database of a test is there and answers";
 
 tokio::task_local! {
     static KIND: Kind;
@@ -93,8 +95,8 @@ impl Kind {
     /// The URL of a database on the server for this crate's own driver.
     fn plain_url(self, database: &str) -> String {
         let server = self.server().expect("tests are run on servers that are there");
-        let (scheme, rest) = server.split_once("://").unwrap();
-        let scheme = scheme.split('+').next().unwrap();
+        let (scheme, rest) = server.split_once("://").expect(ANSWERS);
+        let scheme = scheme.split('+').next().expect(ANSWERS);
         format!("{scheme}://{rest}/{database}")
     }
 }
@@ -109,8 +111,8 @@ impl Place {
         let name = match kind {
             Kind::Sqlite => {
                 let path = std::env::temp_dir().join(format!("glint-db-{random}"));
-                std::fs::create_dir(&path).unwrap();
-                path.to_str().unwrap().to_owned()
+                std::fs::create_dir(&path).expect(ANSWERS);
+                path.to_str().expect(ANSWERS).to_owned()
             }
             Kind::Postgresql | Kind::Mariadb => format!("glint_{random}"),
         };
@@ -143,7 +145,7 @@ impl Place {
     pub fn url(&self) -> String {
         match self.kind {
             Kind::Sqlite => format!("sqlite:///{}", self.file().display()),
-            kind => format!("{}/{}", kind.server().unwrap(), self.name),
+            kind => format!("{}/{}", kind.server().expect(ANSWERS), self.name),
         }
     }
 
@@ -157,17 +159,17 @@ impl Place {
     /// A connection of the test's own to the SQLite file.
     pub async fn sqlite(&self) -> SqliteConnection {
         let options = SqliteConnectOptions::new().filename(self.file()).create_if_missing(true);
-        options.connect().await.unwrap()
+        options.connect().await.expect(ANSWERS)
     }
 
     async fn postgresql(&self) -> PgConnection {
         let url = self.kind.plain_url(&self.name);
-        PgConnectOptions::from_str(&url).unwrap().connect().await.unwrap()
+        PgConnectOptions::from_str(&url).expect(ANSWERS).connect().await.expect(ANSWERS)
     }
 
     async fn mariadb(&self) -> MySqlConnection {
         let url = self.kind.plain_url(&self.name);
-        MySqlConnectOptions::from_str(&url).unwrap().connect().await.unwrap()
+        MySqlConnectOptions::from_str(&url).expect(ANSWERS).connect().await.expect(ANSWERS)
     }
 
     /// The first column of every row of a statement of the test's own, as text; `NULL` for nothing.
@@ -192,20 +194,20 @@ impl Place {
         let found: Vec<Option<String>> = match self.kind {
             Kind::Sqlite => {
                 let mut raw = self.sqlite().await;
-                let rows = sqlx::query(text).fetch_all(&mut raw).await.unwrap();
-                raw.close().await.unwrap();
+                let rows = sqlx::query(text).fetch_all(&mut raw).await.expect(ANSWERS);
+                raw.close().await.expect(ANSWERS);
                 rows.iter().map(|row| row.get(0)).collect()
             }
             Kind::Postgresql => {
                 let mut raw = self.postgresql().await;
-                let rows = sqlx::query(text).fetch_all(&mut raw).await.unwrap();
-                raw.close().await.unwrap();
+                let rows = sqlx::query(text).fetch_all(&mut raw).await.expect(ANSWERS);
+                raw.close().await.expect(ANSWERS);
                 rows.iter().map(|row| row.get(0)).collect()
             }
             Kind::Mariadb => {
                 let mut raw = self.mariadb().await;
-                let rows = sqlx::query(text).fetch_all(&mut raw).await.unwrap();
-                raw.close().await.unwrap();
+                let rows = sqlx::query(text).fetch_all(&mut raw).await.expect(ANSWERS);
+                raw.close().await.expect(ANSWERS);
                 rows.iter().map(|row| row.get(0)).collect()
             }
         };
@@ -224,18 +226,18 @@ impl Place {
         match self.kind {
             Kind::Sqlite => {
                 let mut raw = self.sqlite().await;
-                text.execute(&mut raw).await.unwrap();
-                raw.close().await.unwrap();
+                text.execute(&mut raw).await.expect(ANSWERS);
+                raw.close().await.expect(ANSWERS);
             }
             Kind::Postgresql => {
                 let mut raw = self.postgresql().await;
-                text.execute(&mut raw).await.unwrap();
-                raw.close().await.unwrap();
+                text.execute(&mut raw).await.expect(ANSWERS);
+                raw.close().await.expect(ANSWERS);
             }
             Kind::Mariadb => {
                 let mut raw = self.mariadb().await;
-                text.execute(&mut raw).await.unwrap();
-                raw.close().await.unwrap();
+                text.execute(&mut raw).await.expect(ANSWERS);
+                raw.close().await.expect(ANSWERS);
             }
         }
     }
@@ -247,15 +249,15 @@ impl Place {
             Kind::Sqlite => unreachable!("a file has no server"),
             Kind::Postgresql => {
                 let url = self.kind.plain_url("postgres");
-                let mut raw = PgConnectOptions::from_str(&url).unwrap().connect().await.unwrap();
-                text.execute(&mut raw).await.unwrap();
-                raw.close().await.unwrap();
+                let mut raw = PgConnectOptions::from_str(&url).expect(ANSWERS).connect().await.expect(ANSWERS);
+                text.execute(&mut raw).await.expect(ANSWERS);
+                raw.close().await.expect(ANSWERS);
             }
             Kind::Mariadb => {
                 let url = self.kind.plain_url("");
-                let mut raw = MySqlConnectOptions::from_str(&url).unwrap().connect().await.unwrap();
-                text.execute(&mut raw).await.unwrap();
-                raw.close().await.unwrap();
+                let mut raw = MySqlConnectOptions::from_str(&url).expect(ANSWERS).connect().await.expect(ANSWERS);
+                text.execute(&mut raw).await.expect(ANSWERS);
+                raw.close().await.expect(ANSWERS);
             }
         }
     }
@@ -275,7 +277,7 @@ impl Drop for Place {
         std::thread::scope(|scope| {
             let removed = scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.unwrap().block_on(self.administer(removal));
+                runtime.expect(ANSWERS).block_on(self.administer(removal));
             });
             if removed.join().is_err() {
                 eprintln!("the database {} could not be removed", self.name);

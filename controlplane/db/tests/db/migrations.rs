@@ -97,7 +97,8 @@ async fn data_of_an_old_release_moves_before_contraction() {
     assert_eq!(upkeep.migrate().await.unwrap(), Phase::Migrated(1));
     assert_eq!(upkeep.pending().await.unwrap(), Pending::Contract);
     upkeep.contract().await.unwrap();
-    let moved = dir.text("SELECT group_concat(meta_data ORDER BY value) FROM image_locations").await;
+    let moved =
+        dir.text("SELECT group_concat(meta_data ORDER BY value) FROM image_locations").await;
     assert_eq!(moved, "{\"store\": \"fast\"},{}");
 }
 

@@ -64,7 +64,7 @@ impl Place {
 
     pub(crate) async fn control(&self) -> Control {
         let options = ControlOptions {
-            database_url: self.database_url(),
+            database: controlplane_db::DatabaseOptions::new(&self.database_url()),
             link_bind: (Ipv4Addr::LOCALHOST, 0).into(),
             credentials: self.control.clone(),
             lease: self.lease,

@@ -67,7 +67,12 @@ fn serve(flags: &cli::Serve) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    banner::serving(&data, access, &configuration.datadir(), Some(&shown(&configuration.database_url())));
+    banner::serving(
+        &data,
+        access,
+        &configuration.datadir(),
+        Some(&shown(&configuration.database_url())),
+    );
     say_why_it_ends(&ground.signals);
     stop_data(data);
     control.stop();

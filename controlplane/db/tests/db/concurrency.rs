@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use controlplane_db::{Database, ReserveError};
 use glint_image::{Seq, Status};
 
-use tests_catalogues::Place;
+use controlplane_testing::Place;
 
 use crate::harness::{Bench, FREE, at, image, node};
 
@@ -117,7 +117,7 @@ async fn a_dropped_transaction_leaves_nothing_behind() {
     assert_eq!(changes, if gone { 3 } else { 2 });
 }
 
-tests_catalogues::on_every_database!(
+controlplane_testing::on_every_database!(
     of_many_uploads_at_once_exactly_one_begins,
     numbers_become_visible_in_their_order,
     two_control_planes_that_start_at_once_make_one_catalogue,

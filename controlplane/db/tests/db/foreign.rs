@@ -106,7 +106,7 @@ async fn the_time_looked_up_to_is_kept() {
     assert_eq!(bench.db.watched_at().await.unwrap(), at(7));
 }
 
-tests_catalogues::on_every_database!(
+controlplane_testing::on_every_database!(
     what_is_done_here_is_not_foreign,
     what_others_do_to_images_is_found_once,
     what_others_do_to_members_is_found_once,

@@ -3,8 +3,8 @@
 use controlplane_db::Database;
 use controlplane_domain::Image;
 use controlplane_domain::quota::StorageQuota;
+use controlplane_testing::{Kind, Place};
 use glint_image::{ImageId, NodeId, Seq, Status, Visibility};
-use tests_catalogues::{Kind, Place};
 use time::{Date, Duration, Month, PrimitiveDateTime, Time};
 
 /// No limit.

@@ -4,7 +4,7 @@ use controlplane_db::{CreateError, DeleteError, ImageUpdate, ListQuery, UpdateEr
 use controlplane_domain::{Context, Image, ImageLocation};
 use glint_image::{ImageId, Seq, Status, Visibility};
 
-use tests_catalogues::Kind;
+use controlplane_testing::Kind;
 use time::Duration;
 
 use crate::harness::{Bench, add_member, at, folds_case, image, pairs, texts};
@@ -339,7 +339,7 @@ async fn an_order_is_forgotten_once_and_its_number_not_used_again() {
     assert_eq!(bench.db.reclaims(10).await.unwrap().len(), 1);
 }
 
-tests_catalogues::on_every_database!(
+controlplane_testing::on_every_database!(
     locations_come_behind_those_that_stay_and_in_order_where_all_are_new,
     fractions_of_seconds_are_kept_as_far_as_glance_keeps_them,
     every_field_survives_the_way_through_the_database,

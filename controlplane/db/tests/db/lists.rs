@@ -353,7 +353,7 @@ async fn a_damaged_row_is_left_out_and_the_rest_is_shown() {
     assert!(bench.db.image_get(damaged).await.is_err());
 }
 
-tests_catalogues::on_every_database!(
+controlplane_testing::on_every_database!(
     pages_follow_each_other_as_in_the_model,
     a_page_costs_the_same_number_of_statements_whatever_is_on_it,
     images_of_a_list_are_whole,

@@ -103,7 +103,7 @@ async fn one_of_many_who_add_the_same_member_succeeds() {
     assert_eq!(bench.dir.text("SELECT COUNT(*) FROM image_members").await, "1");
 }
 
-tests_catalogues::on_every_database!(
+controlplane_testing::on_every_database!(
     members_come_answer_and_go,
     a_removed_members_row_is_used_again,
     what_cannot_be_is_refused_and_leaves_no_trace,

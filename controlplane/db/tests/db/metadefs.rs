@@ -14,7 +14,7 @@ use controlplane_domain::metadefs::{
 use glint_image::limits;
 use serde_json::json;
 
-use tests_catalogues::Kind;
+use controlplane_testing::Kind;
 
 use crate::harness::{Bench, Dice, at, folds_case, texts};
 
@@ -485,7 +485,7 @@ async fn namespaces_are_filtered_by_visibility_and_resource_type() {
     check(None, Some(&["OS::Nothing"]), "").await;
 }
 
-tests_catalogues::on_every_database!(
+controlplane_testing::on_every_database!(
     a_namespace_is_read_as_it_was_made,
     a_namespace_is_made_whole_or_not_at_all,
     a_namespace_goes_with_all_it_contains_unless_it_is_protected,

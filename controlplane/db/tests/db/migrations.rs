@@ -5,7 +5,7 @@ use controlplane_db::migrations::{MigrateError, Pending, Phase};
 use controlplane_db::{Database, PURGED, Purge, PurgeError, Upkeep};
 use controlplane_domain::metadefs::NamespaceFile;
 
-use tests_catalogues::Place;
+use controlplane_testing::Place;
 
 use crate::harness::{Bench, at, image};
 use crate::schema::{describe, glance_tables};
@@ -234,7 +234,7 @@ async fn files_of_metadefs_are_merged_as_asked() {
     assert_eq!(bench.dir.text(types).await, "NULL");
 }
 
-tests_catalogues::on_every_database!(
+controlplane_testing::on_every_database!(
     an_empty_database_is_expanded_and_contracted_to_the_head,
     every_older_revision_leads_to_the_same_tables,
     a_service_works_through_the_phases,

@@ -57,7 +57,7 @@ async fn a_row_is_removed_only_as_it_was_seen() {
     assert_eq!(db.nodes().await.unwrap(), []);
 }
 
-tests_catalogues::on_every_database!(
+controlplane_testing::on_every_database!(
     a_row_moves_with_its_newest_session_only,
     a_row_is_removed_only_as_it_was_seen,
 );

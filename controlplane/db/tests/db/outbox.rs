@@ -65,7 +65,7 @@ async fn a_young_change_below_an_old_one_is_kept_and_so_is_the_old_one() {
     assert_eq!(bench.db.changes_after(Seq(1), 10).await.unwrap().len(), 2);
 }
 
-tests_catalogues::on_every_database!(
+controlplane_testing::on_every_database!(
     changes_are_numbered_from_one_and_told_in_order,
     a_record_names_the_head_it_was_read_at,
     whoever_missed_trimmed_changes_is_told_so,

@@ -6,7 +6,7 @@ use controlplane_db::{Database, DatabaseError};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use tests_catalogues::{Kind, Place};
+use controlplane_testing::{Kind, Place};
 
 use crate::harness::Bench;
 
@@ -179,7 +179,7 @@ async fn a_file_that_cannot_be_opened_is_an_error_and_not_a_panic() {
     assert!(Database::connect(&dir.url()).await.is_err(), "not a database");
 }
 
-tests_catalogues::on_every_database!(
+controlplane_testing::on_every_database!(
     an_empty_database_gets_glances_tables,
     a_catalogue_keeps_its_identity_and_another_has_another,
     only_known_revisions_are_used,

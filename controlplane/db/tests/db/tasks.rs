@@ -52,7 +52,6 @@ async fn listed(bench: &Bench, query: &TaskQuery) -> Vec<TaskId> {
     tasks.into_iter().map(|task| task.id).collect()
 }
 
-#[tokio::test]
 async fn every_field_survives_the_way_through_the_database() {
     let bench = Bench::new().await;
     let expected = Task {
@@ -73,7 +72,6 @@ async fn every_field_survives_the_way_through_the_database() {
     assert_eq!(bench.db.task(&TaskId::new("nope")).await.unwrap(), None);
 }
 
-#[tokio::test]
 async fn projects_see_their_own_tasks_and_admins_all() {
     let bench = Bench::new().await;
     let (a, b) = (task("a", 1), task("b", 2));
@@ -91,7 +89,6 @@ async fn projects_see_their_own_tasks_and_admins_all() {
     assert_eq!(listed(&bench, &TaskQuery { filters, ..query(admin()) }).await, [b.id]);
 }
 
-#[tokio::test]
 async fn following_the_markers_shows_every_task_once_in_every_order() {
     let bench = Bench::new().await;
     for number in 0..7 {
@@ -121,7 +118,6 @@ async fn following_the_markers_shows_every_task_once_in_every_order() {
     }
 }
 
-#[tokio::test]
 async fn the_expired_are_forgotten_when_their_project_looks() {
     let bench = Bench::new().await;
     let old = Task { expires_at: Some(at(10)), ..task("a", 1) };
@@ -137,7 +133,6 @@ async fn the_expired_are_forgotten_when_their_project_looks() {
     assert_eq!(listed(&bench, &query(admin())).await, [young.id]);
 }
 
-#[tokio::test]
 async fn an_images_tasks_are_told_oldest_first_until_they_expire() {
     let bench = Bench::new().await;
     let image = ImageId::random();
@@ -151,7 +146,6 @@ async fn an_images_tasks_are_told_oldest_first_until_they_expire() {
     assert_eq!(bench.db.image_tasks(image, at(101)).await.unwrap(), [late]);
 }
 
-#[tokio::test]
 async fn a_page_costs_a_fixed_number_of_statements() {
     let bench = Bench::new().await;
     let mut costs = Vec::new();
@@ -165,3 +159,12 @@ async fn a_page_costs_a_fixed_number_of_statements() {
     }
     assert_eq!(costs[0], costs[1]);
 }
+
+controlplane_testing::on_every_database!(
+    every_field_survives_the_way_through_the_database,
+    projects_see_their_own_tasks_and_admins_all,
+    following_the_markers_shows_every_task_once_in_every_order,
+    the_expired_are_forgotten_when_their_project_looks,
+    an_images_tasks_are_told_oldest_first_until_they_expire,
+    a_page_costs_a_fixed_number_of_statements,
+);

@@ -263,7 +263,7 @@ async fn uploads_do_not_pass_the_quota_together() {
     assert_eq!(bench.db.storage_used(Some("proj-a"), None).await.unwrap(), 100);
 }
 
-tests_catalogues::on_every_database!(
+controlplane_testing::on_every_database!(
     an_upload_makes_an_image_active,
     only_a_queued_image_takes_an_upload,
     a_deletion_fences_the_upload_under_way,

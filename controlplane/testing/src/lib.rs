@@ -249,13 +249,21 @@ impl Place {
             Kind::Sqlite => unreachable!("a file has no server"),
             Kind::Postgresql => {
                 let url = self.kind.plain_url("postgres");
-                let mut raw = PgConnectOptions::from_str(&url).expect(ANSWERS).connect().await.expect(ANSWERS);
+                let mut raw = PgConnectOptions::from_str(&url)
+                    .expect(ANSWERS)
+                    .connect()
+                    .await
+                    .expect(ANSWERS);
                 text.execute(&mut raw).await.expect(ANSWERS);
                 raw.close().await.expect(ANSWERS);
             }
             Kind::Mariadb => {
                 let url = self.kind.plain_url("");
-                let mut raw = MySqlConnectOptions::from_str(&url).expect(ANSWERS).connect().await.expect(ANSWERS);
+                let mut raw = MySqlConnectOptions::from_str(&url)
+                    .expect(ANSWERS)
+                    .connect()
+                    .await
+                    .expect(ANSWERS);
                 text.execute(&mut raw).await.expect(ANSWERS);
                 raw.close().await.expect(ANSWERS);
             }

@@ -7,6 +7,7 @@ import json
 
 from exchange import JSON, call
 from metadefs import metadefs
+from resources import resources
 
 V21 = {'Content-Type': 'application/openstack-images-v2.1-json-patch'}
 V20 = {'Content-Type': 'application/openstack-images-v2.0-json-patch'}
@@ -25,6 +26,7 @@ def conversation():
     yield from ranges()
     yield from listing()
     yield from delete()
+    yield from resources(call)
     yield from metadefs(call)
     # Glance refuses these two and keeps the image, after which lists differ: last.
     yield call('create 4 byte tag', 'POST', '/v2/images', body={'tags': ['\U0001f600']})

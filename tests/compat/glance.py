@@ -29,7 +29,8 @@ GRANTED = ('add_image delete_image get_image get_images modify_image publicize_i
            'list_metadef_resource_types get_metadef_resource_type add_metadef_resource_type_association '
            'remove_metadef_resource_type_association get_metadef_property get_metadef_properties modify_metadef_property '
            'add_metadef_property remove_metadef_property get_metadef_tag get_metadef_tags modify_metadef_tag add_metadef_tag '
-           'add_metadef_tags delete_metadef_tag delete_metadef_tags').split()
+           'add_metadef_tags delete_metadef_tag delete_metadef_tags add_member delete_member get_member get_members modify_member '
+           'tasks_api_access stores_info_detail cache_image cache_list cache_delete cache_clean cache_prune list_cached_nodes').split()
 HERE = pathlib.Path(__file__).resolve().parent
 
 

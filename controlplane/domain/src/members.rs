@@ -121,7 +121,7 @@ pub fn read_member(body: &Value) -> Result<String, MemberRefused> {
     let body = body.as_object().ok_or(MemberRefused::MemberForm)?;
     let member = match body.get("member").ok_or(MemberRefused::NoMember)? {
         Value::String(member) => member,
-        Value::Null => return Err(MemberRefused::EmptyMember),
+        nothing if value::is_falsy(nothing) => return Err(MemberRefused::EmptyMember),
         _ => return Err(MemberRefused::MemberForm),
     };
     if member.is_empty() {
@@ -175,6 +175,8 @@ mod tests {
         check(json!({"member": " "}), Ok(" "));
         check(json!({"member": ""}), Err(MemberRefused::EmptyMember));
         check(json!({"member": null}), Err(MemberRefused::EmptyMember));
+        check(json!({"member": 0}), Err(MemberRefused::EmptyMember));
+        check(json!({"member": {}}), Err(MemberRefused::EmptyMember));
         check(json!({"member": 5}), Err(MemberRefused::MemberForm));
         check(json!({}), Err(MemberRefused::NoMember));
         check(json!(["member"]), Err(MemberRefused::MemberForm));

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use time::{Duration, PrimitiveDateTime};
 
 use crate::context::Context;
+use crate::value;
 
 /// Most characters of `tasks.image_id`.
 const IMAGE_ID_CHARS_MAX: usize = 36;
@@ -288,24 +289,14 @@ fn check_location(location: Option<&Value>) -> Result<(), TaskRefused> {
     let begins = |text: &str, starts: [&str; 2]| starts.iter().any(|start| text.starts_with(start));
     match location {
         None => Err(TaskRefused::NoLocation("None".to_owned())),
-        Some(nothing) if is_falsy(nothing) => Err(TaskRefused::NoLocation(python_str(nothing))),
+        Some(nothing) if value::is_falsy(nothing) => {
+            Err(TaskRefused::NoLocation(python_str(nothing)))
+        }
         Some(Value::String(uri)) if begins(uri, ["http://", "https://"]) => Ok(()),
         Some(Value::String(uri)) if begins(uri, ["file:///", "filesystem:///"]) => {
             Err(TaskRefused::FileLocation)
         }
         Some(_) => Err(TaskRefused::UnknownLocation),
-    }
-}
-
-/// Whether Python takes a value for false.
-fn is_falsy(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(flag) => !flag,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
     }
 }
 

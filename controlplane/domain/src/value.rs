@@ -96,6 +96,18 @@ fn has_four_byte(text: &str) -> bool {
     text.chars().any(|char| char.len_utf8() == 4)
 }
 
+/// Whether Python takes a value for false.
+pub(crate) fn is_falsy(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+    }
+}
+
 /// Python's `str.capitalize`.
 fn capitalize(text: &str) -> String {
     let mut chars = text.chars();

@@ -1,5 +1,6 @@
 //! A router over a database of its own, and what a test asks of an answer.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,6 +9,8 @@ use axum::body::Body;
 use controlplane_api::edge::{Edge, Peer};
 use controlplane_api::{ApiOptions, App, Changed, Identity, router};
 use controlplane_db::{Database, Upkeep};
+use controlplane_identity::Options as IdentityOptions;
+use glint_config::paste::{Filter, FilterKind, Pipeline};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -54,16 +57,37 @@ impl Api {
     }
 
     pub(crate) async fn with(options: ApiOptions) -> Self {
-        Self::make(options, Edge::default()).await
+        Self::make(options, Edge::default(), Identity::unauthenticated()).await
     }
 
     /// With other filters around it.
     pub(crate) async fn behind(edge: Edge) -> Self {
-        Self::make(ApiOptions::default(), edge).await
+        Self::make(ApiOptions::default(), edge, Identity::unauthenticated()).await
     }
 
-    async fn make(options: ApiOptions, edge: Edge) -> Self {
-        Self::over(directory(), options, edge).await
+    /// Where `X-Auth-Token` says who its bearer is: `USER:PROJECT:ROLE`.
+    pub(crate) async fn tokens() -> Self {
+        let filter = |name: &str, kind: FilterKind| Filter {
+            name: name.to_owned(),
+            kind,
+            options: BTreeMap::new(),
+        };
+        let filters = vec![
+            filter("authtoken", FilterKind::OracleAuth),
+            filter("context", FilterKind::Context),
+        ];
+        let pipeline = Pipeline { filters, ..Pipeline::default() };
+        let identity = Identity::of(&pipeline, IdentityOptions::default()).expect("a pipeline");
+        Self::make(ApiOptions::default(), Edge::default(), identity).await
+    }
+
+    /// Sends a request with a token.
+    pub(crate) async fn by(&self, token: &str, method: &str, target: &str, body: &str) -> Answer {
+        self.send(method, target, &[("x-auth-token", token)], body).await
+    }
+
+    async fn make(options: ApiOptions, edge: Edge, identity: Identity) -> Self {
+        Self::over(directory(), options, edge, identity).await
     }
 
     /// On a database at an older revision of Glance's.
@@ -72,7 +96,8 @@ impl Api {
         let upkeep = Upkeep::open(&url(&dir)).await.expect("a fresh database");
         upkeep.upgrade(revision).await.expect("a revision");
         upkeep.close().await;
-        Self::over(dir, ApiOptions::default(), Edge::default()).await
+        let identity = Identity::unauthenticated();
+        Self::over(dir, ApiOptions::default(), Edge::default(), identity).await
     }
 
     /// The operators' way into its database.
@@ -80,9 +105,9 @@ impl Api {
         Upkeep::open(&url(&self.dir)).await.expect("its database")
     }
 
-    async fn over(dir: PathBuf, options: ApiOptions, edge: Edge) -> Self {
+    async fn over(dir: PathBuf, options: ApiOptions, edge: Edge, identity: Identity) -> Self {
         let db = Database::connect(&url(&dir)).await.expect("a usable database");
-        let app = Arc::new(App::new(db, options, Identity::unauthenticated()).behind(edge));
+        let app = Arc::new(App::new(db, options, identity).behind(edge));
         Self { router: router(Arc::clone(&app)), app, dir }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Expected statuses, texts and key orders are those Glance 33 gave to the same requests.
 
+mod callers;
 mod edge;
 mod harness;
 mod images;

@@ -33,6 +33,9 @@ pub(crate) enum Role {
     Link(Link),
     /// Look after the database, as glance-manage does
     Manage(Manage),
+    /// Look over configuration files
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Measure this or another image server
     Bench(glint_bench::Cli),
 }
@@ -125,6 +128,21 @@ pub(crate) enum Link {
     },
 }
 
+/// `glint config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say what the configuration comes to, and all that is odd about it
+    Check {
+        #[command(flatten)]
+        common: Common,
+        /// Show options that no file sets, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Write a file with every option commented out
+    Sample,
+}
+
 /// Reads the command line, or ends the process: `--help`, `--version`, bad usage.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Role {
     try_parse(arguments).unwrap_or_else(|error| error.exit())
@@ -146,7 +164,11 @@ fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Role, clap
         | Role::Control(Control { common, .. })
         | Role::Data(Data { common, .. }) => common.sources = sources(flags),
         Role::Manage(flags) => flags.sources = anywhere,
-        Role::Link(_) | Role::Bench(_) => {}
+        Role::Config(ConfigCommand::Check { common, .. }) => {
+            let flags = flags.subcommand().map_or(flags, |(_, flags)| flags);
+            common.sources = sources(flags);
+        }
+        Role::Config(ConfigCommand::Sample) | Role::Link(_) | Role::Bench(_) => {}
     }
     Ok(role)
 }
@@ -238,6 +260,13 @@ mod tests {
     fn takes_its_role_from_its_name() {
         check("glint-control --link-dir x", |role| matches!(role, Ok(Role::Control(_))));
         check("./glint-data --link-dir x", |role| matches!(role, Ok(Role::Data(_))));
+        check("glint config check --config-file a --all", |role| {
+            matches!(role, Ok(Role::Config(ConfigCommand::Check { common, all: true }))
+                if common.sources == [Source::File("a".into())])
+        });
+        check("glint config sample", |role| {
+            matches!(role, Ok(Role::Config(ConfigCommand::Sample)))
+        });
         check("glint link init x", |role| matches!(role, Ok(Role::Link(Link::Init { .. }))));
     }
 

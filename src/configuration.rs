@@ -7,7 +7,7 @@ use crate::cli::{Common, Source};
 use crate::exit::Failure;
 use controlplane_api::{ApiOptions, StorageQuota, UriFilter};
 use controlplane_server::PolicyFiles;
-use glint_config::{Config, ImportFilter, Reader, Settings, Value};
+use glint_config::{Config, ImportFilter, Reader, Settings, Unknown, Value};
 use glint_image::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_FILES_MAX};
 use std::fs::File;
 use std::io::Read;
@@ -28,12 +28,35 @@ pub(crate) struct Configuration {
 
 /// Reads everything the command line names.
 pub(crate) fn read(common: &Common) -> Result<Configuration, Failure> {
-    let config = load(&common.sources)?;
+    let sources = of_service(&common.sources);
+    let config = load(&sources)?;
+    if let Some(fault) = config.faults().first() {
+        return Err(Failure::configuration(fault));
+    }
     let settings = Settings::read(&config).map_err(Failure::configuration)?;
     let state_dir = std::path::absolute(&common.state_dir).map_err(|error| {
         Failure::configuration(format!("--state-dir {}: {error}", common.state_dir.display()))
     })?;
-    Ok(Configuration { config, settings, state_dir, sources: common.sources.clone() })
+    Ok(Configuration { config, settings, state_dir, sources })
+}
+
+/// What is odd about the files and stops nothing, in words.
+pub(crate) fn remarks(config: &Config) -> Vec<String> {
+    let mut all = Vec::new();
+    for Unknown { place, option, nearest } in config.unknown() {
+        let meant = nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+        all.push(format!("{place}: {option} is not known{meant}"));
+    }
+    for (place, option, why) in config.without_meaning() {
+        all.push(format!("{place}: {option} has no meaning here: {why}"));
+    }
+    for (place, option) in config.not_honoured() {
+        all.push(format!("{place}: {option} is not yet honoured"));
+    }
+    for (place, older, newer) in config.deprecated() {
+        all.push(format!("{place}: {older} is an older name of {newer}"));
+    }
+    all
 }
 
 /// What `glint manage` needs of the configuration. What it asks of a service is not looked at.
@@ -51,9 +74,7 @@ pub(crate) struct ManageSettings {
 /// glance-api and glance-manage; and the same for directories.
 pub(crate) fn for_manage(sources: &[Source]) -> Result<ManageSettings, Failure> {
     let fail = |error: &dyn std::fmt::Display| Failure::command(1, format!("ERROR: {error}"));
-    let mut all = found("conf", sources.iter().any(|one| matches!(one, Source::File(_))));
-    all.extend_from_slice(sources);
-    all.extend(found("conf.d", sources.iter().any(|one| matches!(one, Source::Directory(_)))));
+    let all = with_found(sources, &["glance", "glance-api", "glance-manage"]);
     let config = load(&all).map_err(Failure::of_command)?;
     let text = |group: &str, name: &str| {
         let option = glint_config::options::find(group, name).expect("an option of Glance");
@@ -70,21 +91,46 @@ pub(crate) fn for_manage(sources: &[Source]) -> Result<ManageSettings, Failure> 
     })
 }
 
-/// The files or directories that oslo.config looks for (`cfg.py`, `find_config_files` and
-/// `find_config_dirs`), unless some were named.
-fn found(ending: &str, named: bool) -> Vec<Source> {
-    if named {
-        return Vec::new();
+/// What the command line names. Where it names no file, those that Glance reads: in
+/// `$OS_GLANCE_CONFIG_DIR`, if that is set (`glance/common/wsgi_app.py`, `_get_config_files`), else
+/// those that oslo.config finds for glance-api.
+pub(crate) fn of_service(sources: &[Source]) -> Vec<Source> {
+    let folder = std::env::var_os("OS_GLANCE_CONFIG_DIR").map(PathBuf::from);
+    match folder.filter(|_| !sources.iter().any(|one| matches!(one, Source::File(_)))) {
+        Some(folder) => {
+            let import = folder.join("glance-image-import.conf");
+            let mut all = Vec::new();
+            all.extend(import.exists().then_some(Source::File(import)));
+            all.push(Source::File(folder.join("glance-api.conf")));
+            all.extend_from_slice(sources);
+            with_found(&all, &["glance", "glance-api"])
+        }
+        None => with_found(sources, &["glance-image-import", "glance", "glance-api"]),
     }
+}
+
+/// What was named, and the files or directories that oslo.config finds where none were
+/// (`cfg.py`, `find_config_files` and `find_config_dirs`).
+fn with_found(sources: &[Source], programs: &[&str]) -> Vec<Source> {
+    let mut all = Vec::new();
+    if !sources.iter().any(|one| matches!(one, Source::File(_))) {
+        all.extend(found("conf", programs).into_iter().map(Source::File));
+    }
+    all.extend_from_slice(sources);
+    if !sources.iter().any(|one| matches!(one, Source::Directory(_))) {
+        all.extend(found("conf.d", programs).into_iter().map(Source::Directory));
+    }
+    all
+}
+
+/// For each program the first path of its name.
+fn found(ending: &str, programs: &[&str]) -> Vec<PathBuf> {
     let places = standard_folders();
-    let mut found = Vec::new();
-    for program in ["glance", "glance-api", "glance-manage"] {
+    let first = |program: &&str| {
         let paths = places.iter().map(|place| place.join(format!("{program}.{ending}")));
-        found.extend(paths.into_iter().find(|path| path.exists()).map(|path| {
-            if ending == "conf" { Source::File(path) } else { Source::Directory(path) }
-        }));
-    }
-    found
+        paths.into_iter().find(|path| path.exists())
+    };
+    programs.iter().filter_map(first).collect()
 }
 
 /// Where every OpenStack service has its files (`cfg.py`, `_get_config_dirs`).
@@ -96,7 +142,8 @@ fn standard_folders() -> Vec<PathBuf> {
     places
 }
 
-fn load(sources: &[Source]) -> Result<Config, Failure> {
+/// The files, in order.
+pub(crate) fn load(sources: &[Source]) -> Result<Config, Failure> {
     let mut config = Config::new();
     for path in files(sources)? {
         let bytes = read_file(&path)?;
@@ -290,11 +337,8 @@ impl Configuration {
 
     /// Says what of the files has no effect, once for each option.
     pub(crate) fn log_what_has_no_effect(&self) {
-        for (place, option) in self.config.not_honoured() {
-            tracing::warn!("{place}: {option} is not yet honoured");
-        }
-        for (place, older, newer) in self.config.deprecated() {
-            tracing::warn!("{place}: {older} is an older name of {newer}");
+        for remark in remarks(&self.config) {
+            tracing::warn!("{remark}");
         }
     }
 }

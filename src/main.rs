@@ -14,6 +14,7 @@ mod logging;
 mod manage;
 mod pipeline;
 mod planes;
+mod review;
 mod roles;
 mod signals;
 mod state;

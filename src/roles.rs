@@ -10,6 +10,7 @@ use crate::logging;
 use crate::manage;
 use crate::pipeline;
 use crate::planes::{ControlPlane, LEASE, start_data, stop_data};
+use crate::review;
 use crate::signals::{self, Signals};
 use crate::state::{self, StateDir};
 use controlplane_db::url::shown;
@@ -27,6 +28,7 @@ pub(crate) fn play(role: Role) -> Result<(), Failure> {
         Role::Data(flags) => data(&flags),
         Role::Link(Link::Init { dir }) => init_link(&dir),
         Role::Manage(flags) => manage::run(flags),
+        Role::Config(command) => review::run(&command),
         Role::Bench(bench) => glint_bench::run(&bench, &mut std::io::stdout())
             .map_err(|error| Failure::new(Kind::Command, error)),
     }

@@ -157,7 +157,9 @@ impl Config {
         let mut all = Vec::new();
         for (file, (group, name), line) in self.assignments() {
             let title = match options::set_by(group, name) {
-                Some(option) if option.is_honoured() => continue,
+                Some(option) if option.is_honoured() || option.why_without_meaning().is_some() => {
+                    continue;
+                }
                 Some(option) => format!("[{}] {}", option.group, option.name),
                 None if stores.contains(group) && options::is_store_option(name) => {
                     format!("[{group}] {name}")
@@ -188,7 +190,7 @@ impl Config {
 
     /// Everything the files set, each option once a file with its last line, by line within the
     /// file.
-    fn assignments(&self) -> impl Iterator<Item = (&str, (&str, &str), usize)> {
+    pub(crate) fn assignments(&self) -> impl Iterator<Item = (&str, (&str, &str), usize)> {
         self.files.iter().flat_map(|file| {
             let mut lines: Vec<_> = file
                 .values
@@ -204,7 +206,7 @@ impl Config {
     }
 
     /// The sections that `enabled_backends` makes stores of.
-    fn store_ids(&self) -> BTreeSet<String> {
+    pub(crate) fn store_ids(&self) -> BTreeSet<String> {
         let option = options::find("DEFAULT", "enabled_backends").expect("it stands in the table");
         match self.get(option) {
             Ok(Some(Value::Dict(stores))) => {

@@ -6,10 +6,12 @@
 //! one likes. Invariant: a target does the same thing for the same bytes, so whatever breaks one
 //! can be kept as an example.
 
+mod config;
 mod http;
 mod mutate;
 mod replica;
 
+pub use config::config;
 pub use http::{body, head};
 pub use mutate::Mutator;
 pub use replica::replica;
@@ -30,10 +32,11 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     Target { name: "frame", run: frame, examples: frame_examples },
     Target { name: "head", run: head, examples: http::head_examples },
     Target { name: "body", run: body, examples: http::body_examples },
+    Target { name: "config", run: config, examples: config::examples },
     Target { name: "replica", run: replica, examples: replica::examples },
 ];
 

@@ -37,3 +37,8 @@ fn bodies() {
 fn replicas() {
     check("replica", 1_000_000);
 }
+
+#[test]
+fn configurations() {
+    check("config", 5_000);
+}

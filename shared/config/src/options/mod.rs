@@ -1,5 +1,5 @@
-//! The options a Glance 33 configuration may hold: names, types, defaults, older names, and which
-//! of them Glint honours.
+//! The options a Glance 33 configuration may hold: names, types, defaults, older names, and what
+//! they mean here.
 //!
 //! Tables only. Leaves to [`crate::Config`] how a value is found, and to [`crate::Settings`] what
 //! Glint does with it. Names and defaults are those Glance, glance_store and the oslo libraries
@@ -7,6 +7,7 @@
 
 mod glance;
 mod libraries;
+mod meaning;
 mod messaging;
 mod retired;
 
@@ -102,6 +103,21 @@ impl OptionDef {
     #[must_use]
     pub fn is_honoured(&self) -> bool {
         HONOURED.contains(&(self.group, self.name))
+    }
+
+    /// Why the option means nothing here; `None` for one that acts or will.
+    #[must_use]
+    pub fn why_without_meaning(&self) -> Option<&'static str> {
+        let is_this =
+            |group: &str, name: &str| group == self.group && ["*", self.name].contains(&name);
+        let rows = meaning::WITHOUT_MEANING.iter();
+        rows.filter(|(group, name, _)| is_this(group, name)).map(|(_, _, why)| *why).next()
+    }
+
+    /// Whether its value must not be shown.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        meaning::SECRET.contains(&(self.group, self.name))
     }
 
     /// Whether `[group] name` in a file sets this option, by its own or an older name.
@@ -200,6 +216,20 @@ pub fn is_store_option(name: &str) -> bool {
     find("glance_store", name).is_some() || ["store_description", "weight"].contains(&name)
 }
 
+/// Whether a plugin chosen by another option may bring this one with it.
+pub(crate) fn is_of_a_plugin(group: &str, name: &str) -> bool {
+    match group {
+        "keystone_authtoken" | "service_user" => meaning::PLUGIN_OPTIONS.contains(&name),
+        group => meaning::OF_PLUGINS.contains(&group),
+    }
+}
+
+/// Whether a section holds one of the stores that every multi-store configuration has
+/// (`glance/common/wsgi_app.py`, `RESERVED_STORES`).
+pub(crate) fn is_reserved_store(group: &str) -> bool {
+    ["os_glance_staging_store", "os_glance_tasks_store"].contains(&group)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,9 +260,17 @@ mod tests {
     }
 
     #[test]
-    fn every_honoured_option_is_known() {
-        for (group, name) in HONOURED {
-            assert!(find(group, name).is_some(), "[{group}] {name}");
+    fn what_is_said_about_options_is_said_about_known_ones() {
+        let without = meaning::WITHOUT_MEANING.iter().map(|(group, name, _)| (group, name));
+        let with = HONOURED.iter().map(|(group, name)| (group, name));
+        let secret = meaning::SECRET.iter().map(|(group, name)| (group, name));
+        for (group, name) in with.clone().chain(without).chain(secret) {
+            let is_known = all().any(|one| one.group == *group && ["*", one.name].contains(name));
+            assert!(is_known, "[{group}] {name}");
+        }
+        for (group, name) in with {
+            let option = find(group, name).expect("it was found above");
+            assert_eq!(option.why_without_meaning(), None, "[{group}] {name}");
         }
     }
 

@@ -81,7 +81,8 @@ fn filters_around_and_in_front_of_applications() {
     let gzip = "[filter:gzip]\npaste.filter_factory = \
         glance.api.middleware.gzip:GzipMiddleware.factory\n";
     let app = "[app:rootapp]\npaste.app_factory = glance.api.v2.router:API.factory\n";
-    let around = format!("[pipeline:glance-api]\npipeline = context rootapp\nfilter-with = gzip\n");
+    let around =
+        "[pipeline:glance-api]\npipeline = context rootapp\nfilter-with = gzip\n".to_owned();
     check(&format!("{around}{gzip}{CONTEXT}{app}"), None, Ok(&[Gzip, Context]));
     let front = "[filter-app:glance-api]\nuse = context\nnext = rootapp\n";
     check(&format!("{front}{gzip}{CONTEXT}{app}"), None, Ok(&[Context]));

@@ -8,15 +8,21 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Dropped in this order: the processes end before their files go.
-struct Fleet {
-    nodes: Vec<(Process, SocketAddr, PathBuf)>,
-    control: Process,
+pub(crate) struct Fleet {
+    pub(crate) nodes: Vec<(Process, SocketAddr, PathBuf)>,
+    pub(crate) control: Process,
     link: SocketAddr,
-    scratch: Scratch,
+    pub(crate) scratch: Scratch,
 }
 
 impl Fleet {
-    fn start(nodes: usize) -> Self {
+    pub(crate) fn start(nodes: usize) -> Self {
+        Self::start_with(nodes, &[])
+    }
+
+    /// Starts with files, name and text, beside the control plane's `glance-api.conf`, which is one
+    /// of them. `{here}` stands for their directory.
+    pub(crate) fn start_with(nodes: usize, files: &[(&str, &str)]) -> Self {
         let scratch = Scratch::new("fleet");
         let certificates = scratch.path().join("link");
         run(Command::new(binary()).args(["link", "init"]).arg(&certificates));
@@ -26,6 +32,10 @@ impl Fleet {
         std::fs::create_dir(&images).unwrap();
         let conf = format!("[glance_store]\nfilesystem_store_datadir = {}\n", images.display());
         std::fs::write(scratch.path().join("glint.conf"), conf).unwrap();
+        for (name, text) in files {
+            let text = text.replace("{here}", scratch.path().to_str().unwrap());
+            std::fs::write(scratch.path().join(name), text).unwrap();
+        }
         let mut fleet =
             Self { link, control: Self::control(&scratch, link), nodes: Vec::new(), scratch };
         for number in 0..nodes {
@@ -47,6 +57,10 @@ impl Fleet {
         let mut command = Command::new(binary());
         command.args(["control", "--link-bind", &link.to_string(), "--link-dir"]);
         command.arg(scratch.path().join("link")).arg("--state-dir").arg(&state);
+        let conf = scratch.path().join("glance-api.conf");
+        if conf.exists() {
+            command.arg("--config-file").arg(conf);
+        }
         Process::start(&mut command, &scratch.path().join("control.log"))
     }
 
@@ -58,7 +72,7 @@ impl Fleet {
         Process::start(&mut command, &state.join("data.log"))
     }
 
-    fn restart_control(&mut self) {
+    pub(crate) fn restart_control(&mut self) {
         self.control.kill();
         self.control = Self::control(&self.scratch, self.link);
     }
@@ -69,13 +83,19 @@ impl Fleet {
         *process = Self::data(&self.scratch, self.link, *address, state);
     }
 
-    fn call(&self, node: usize, method: &str, path: &str, body: Body<'_>) -> (u16, Vec<u8>) {
+    pub(crate) fn call(
+        &self,
+        node: usize,
+        method: &str,
+        path: &str,
+        body: Body<'_>,
+    ) -> (u16, Vec<u8>) {
         let answer = Connection::open(self.nodes[node].1).call(method, path, &[], body);
         (answer.status, answer.body)
     }
 
     /// Waits until a node answers, and not with 503.
-    fn wait_until_serving(&self, node: usize) {
+    pub(crate) fn wait_until_serving(&self, node: usize) {
         let address = self.nodes[node].1;
         eventually("the node answers from the control plane", || {
             let mut stream = std::net::TcpStream::connect(address).ok()?;
@@ -84,7 +104,8 @@ impl Fleet {
             stream.write_all(request.as_bytes()).ok()?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).ok()?;
-            answer.starts_with("HTTP/1.1 200").then_some(())
+            let answered = ["HTTP/1.1 200", "HTTP/1.1 401"];
+            answered.iter().any(|begin| answer.starts_with(begin)).then_some(())
         });
     }
 
@@ -92,7 +113,7 @@ impl Fleet {
         stored_in(&self.scratch.path().join("images"))
     }
 
-    fn create(&self, node: usize) -> String {
+    pub(crate) fn create(&self, node: usize) -> String {
         let body = br#"{"disk_format": "raw", "container_format": "bare"}"#;
         let (status, body) = self.call(node, "POST", "/v2/images", Body::Json(body));
         assert_eq!(status, 201);
@@ -101,7 +122,7 @@ impl Fleet {
     }
 }
 
-fn file(id: &str) -> String {
+pub(crate) fn file(id: &str) -> String {
     format!("/v2/images/{id}/file")
 }
 

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "a failing test shows the server's log")]
 
 mod bad_input;
+mod callers;
 mod clients;
 mod crash;
 mod disk_full;

@@ -9,10 +9,12 @@
 //!   than it and a lease;
 //! * order: the state a shard is shown of an image never gets older while its process lives;
 //! * answers: who waits for a mark sees at least what was committed when it asked;
+//! * replies: a reply that is kept is never older than the record it stands on;
+//! * settings: one lease after settings are replaced, no shard admits anything under them;
 //! * bounds: nobody holds or sends ahead more than allowed;
 //!
-//! and after the faults have stopped: every node is current and has a lease, every record equals
-//! the database, every barrier is over, and nobody waits.
+//! and after the faults have stopped: every node is current and has a lease, every record and every
+//! kept reply equals the database, every barrier is over, and nobody waits.
 
 mod control;
 mod database;
@@ -50,6 +52,7 @@ struct Plan {
     cut_permille: u64,
     freeze_permille: u64,
     restart_permille: u64,
+    settings_permille: u64,
     images: u64,
     images_held_max: usize,
     /// Deleted images are pushed as records with that status instead of absences.
@@ -76,6 +79,10 @@ struct World {
     controls: Vec<Control>,
     nodes: Vec<Node>,
     connections: Vec<Connection>,
+    /// The newest generation of settings of any control plane.
+    generation: u64,
+    /// When generations were replaced, or ended with their control plane.
+    replaced: BTreeMap<u64, u64>,
     /// For each image, the newest restricting change whose barrier is over.
     over: BTreeMap<ImageId, Seq>,
     coverage: Coverage,
@@ -114,6 +121,17 @@ enum Frame {
         ask: u64,
         mark: Mark,
     },
+    /// A relayed request that shows an image.
+    Read {
+        ask: u64,
+        image: ImageId,
+    },
+    /// Its answer.
+    Replied {
+        ask: u64,
+        mark: Mark,
+        reply: Reply,
+    },
     /// A relayed request that changes an image.
     Change {
         ask: u64,
@@ -125,6 +143,17 @@ enum Frame {
         mark: Mark,
         seq: Seq,
     },
+}
+
+/// A reply that may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reply {
+    /// Every change up to here is surely in it.
+    as_of: Seq,
+    /// The newest change in it.
+    version: Seq,
+    /// The settings under which it was made.
+    generation: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +177,10 @@ pub struct Coverage {
     pub evictions: u64,
     /// Asks that saw what they waited for.
     pub answers: u64,
+    /// Replies kept.
+    pub kept: u64,
+    /// Settings replaced.
+    pub settings: u64,
     /// Moments at which some shard would have admitted a download, as a share of those looked at.
     pub admissions: u64,
 }
@@ -187,6 +220,7 @@ impl Plan {
         let cut_permille = sometimes(700, 30);
         let freeze_permille = sometimes(600, 30);
         let restart_permille = sometimes(500, 15);
+        let settings_permille = sometimes(500, 40);
         let version_lost_permille = sometimes(400, 1000);
         let loss_permille = sometimes(600, 100);
         let repeat_permille = sometimes(600, 200);
@@ -202,6 +236,7 @@ impl Plan {
             cut_permille,
             freeze_permille,
             restart_permille,
+            settings_permille,
             images,
             images_held_max: rng.index(6) + 1,
             show_deleted: rng.chance(500),
@@ -235,6 +270,8 @@ impl World {
             controls,
             nodes,
             connections: Vec::new(),
+            generation: 0,
+            replaced: BTreeMap::new(),
             over: BTreeMap::new(),
             coverage: Coverage::default(),
         };
@@ -313,6 +350,8 @@ impl World {
             frame,
             Frame::Resolve { .. }
                 | Frame::Resolved { .. }
+                | Frame::Read { .. }
+                | Frame::Replied { .. }
                 | Frame::Change { .. }
                 | Frame::Changed { .. }
         );
@@ -409,6 +448,10 @@ impl World {
                 self.controls[control].frozen_until = until;
             }
         }
+        if self.rng.chance(self.plan.settings_permille) {
+            let control = self.rng.index(self.controls.len());
+            self.replace_settings(control);
+        }
         if self.rng.chance(self.plan.restart_permille) {
             if self.rng.chance(500) {
                 let node = self.rng.index(self.nodes.len());
@@ -465,6 +508,14 @@ impl World {
         let clock = self.nodes[node].clock.read(self.now);
         let Some(version) = self.nodes[node].shards[shard].admits(image, clock) else { return };
         self.coverage.admissions += 1;
+        let generation = self.nodes[node].shards[shard].generation;
+        // Clocks run up to a percent fast or slow.
+        let replaced = self.replaced.get(&generation).copied().unwrap_or(u64::MAX);
+        assert!(
+            self.now <= replaced.saturating_add(LEASE_MS + LEASE_MS / 50),
+            "at {}: node {node} shard {shard} admits under settings replaced at {replaced}",
+            self.now
+        );
         let over = self.over.get(&image).copied().unwrap_or_default();
         assert!(
             version >= over,
@@ -495,6 +546,10 @@ impl World {
                     shard.records.len() <= self.plan.images_held_max,
                     "node {index} shard {at}"
                 );
+                for (image, reply) in &shard.kept {
+                    let truth = self.database.images.get(image).map(|row| row.seq);
+                    assert_eq!(truth, Some(reply.version), "{image}: kept at node {index}");
+                }
                 for (image, record) in &shard.records {
                     let truth = self.database.images.get(image);
                     let exists = truth.filter(|row| row.state != State::Deleted);

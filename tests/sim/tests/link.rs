@@ -24,6 +24,8 @@ fn the_worlds_are_worth_looking_at() {
             sessions,
             evictions,
             answers,
+            kept,
+            settings,
             admissions,
         } = run(seed);
         sum.barriers += barriers;
@@ -32,6 +34,8 @@ fn the_worlds_are_worth_looking_at() {
         sum.sessions += sessions;
         sum.evictions += evictions;
         sum.answers += answers;
+        sum.kept += kept;
+        sum.settings += settings;
         sum.admissions += admissions;
     }
     let check =
@@ -42,6 +46,8 @@ fn the_worlds_are_worth_looking_at() {
     check("sessions", sum.sessions, 1_000);
     check("evictions", sum.evictions, 1_000);
     check("answers", sum.answers, 2_000);
+    check("replies kept", sum.kept, 500);
+    check("settings replaced", sum.settings, 200);
     check("admissions", sum.admissions, 10_000);
 }
 

@@ -4,15 +4,15 @@
 //! Orders to the database are events of their own: they take effect some time after they were
 //! given, even if the process has died meanwhile, and their results come back later still.
 
-use super::database::{Clock, NodeRow};
-use super::{Direction, Frame, LEASE_MS, World};
+use super::database::{Clock, ImageRow, NodeRow, State};
+use super::{Direction, Frame, LEASE_MS, Reply, World};
 use glint_image::limits::PUSHES_UNCONFIRMED_MAX;
 use glint_image::{ImageId, NodeId, Seq, SessionId};
 use glint_link::replica::{
     Barrier, Change, Here, Loaded, Millis, NodeObservation, Publisher, PublisherAction,
     PublisherConfig, Ticket, Verdict, lease_margin,
 };
-use glint_link::wire::{self, Settings, Welcome};
+use glint_link::wire::{self, Policy, Settings, Welcome};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug)]
@@ -45,6 +45,12 @@ pub(super) enum ControlEvent {
         image: ImageId,
         loaded: Box<Loaded>,
     },
+    Read {
+        connection: usize,
+        ask: u64,
+        image: ImageId,
+        reply: Reply,
+    },
     Renewed {
         connection: usize,
         done: bool,
@@ -64,6 +70,7 @@ pub(super) enum ControlEvent {
 pub(super) enum Transaction {
     Hello { connection: usize, node: NodeId },
     Load { connection: usize, image: ImageId },
+    Read { connection: usize, ask: u64, image: ImageId, as_of: Seq, generation: u64 },
     Renew { connection: usize, node: NodeId, session: SessionId },
     Head { connection: usize },
     Applied { node: NodeId, session: SessionId, through: Seq },
@@ -76,6 +83,8 @@ pub(super) struct Control {
     pub(super) life: u64,
     pub(super) clock: Clock,
     pub(super) frozen_until: u64,
+    /// Of the settings in force here.
+    generation: u64,
     /// The newest change handed to the sessions.
     fed: Seq,
     sessions: BTreeMap<usize, Session>,
@@ -91,6 +100,8 @@ struct Session {
     publisher: Publisher,
     /// The tickets of relayed changes.
     changes: BTreeMap<Ticket, Seq>,
+    /// The tickets of relayed reads.
+    reads: BTreeMap<Ticket, Reply>,
 }
 
 /// An answer that a barrier holds back.
@@ -117,6 +128,7 @@ impl Control {
             life: 0,
             clock,
             frozen_until: 0,
+            generation: 0,
             fed: Seq(0),
             sessions: BTreeMap::new(),
             barriers: BTreeMap::new(),
@@ -155,10 +167,41 @@ impl World {
             }
         }
         let old = &self.controls[control];
+        let old_generation = old.generation;
         let new =
             Control { life: old.life + 1, fed: self.database.head, ..Control::new(old.clock) };
         self.controls[control] = new;
+        self.new_generation(control, old_generation);
         self.control_event(control, 1, ControlEvent::Tick);
+    }
+
+    /// Other settings are in force at a control plane.
+    pub(super) fn replace_settings(&mut self, control: usize) {
+        self.coverage.settings += 1;
+        self.new_generation(control, self.controls[control].generation);
+        let clock = self.controls[control].clock.read(self.now);
+        let settings = self.settings_of(control);
+        for connection in self.controls[control].sessions.keys().copied().collect::<Vec<_>>() {
+            let settings = settings.clone();
+            self.with(control, connection, |publisher| publisher.handle_settings(clock, settings));
+        }
+    }
+
+    fn new_generation(&mut self, control: usize, old: u64) {
+        // The first control planes begin with one generation, which nobody replaces.
+        if old != 0 {
+            self.replaced.insert(old, self.now);
+        }
+        self.generation += 1;
+        self.controls[control].generation = self.generation;
+    }
+
+    fn settings_of(&self, control: usize) -> Settings {
+        let generation = self.controls[control].generation;
+        // Now and then the rules compare something else.
+        let attributes = vec![format!("attribute_{}", generation / 2 % 2)];
+        let policy = Policy { attributes, ..Policy::default() };
+        Settings { generation, minor_versions: vec![17], policy, ..Settings::default() }
     }
 
     /// A request changed something through this control plane.
@@ -194,6 +237,14 @@ impl World {
             ControlEvent::Loaded { connection, image, loaded } => {
                 self.with(control, connection, |publisher| {
                     publisher.handle_loaded(clock, image, *loaded)
+                });
+            }
+            ControlEvent::Read { connection, ask, image, reply } => {
+                if let Some(session) = self.controls[control].sessions.get_mut(&connection) {
+                    session.reads.insert(Ticket(ask), reply);
+                }
+                self.with(control, connection, |publisher| {
+                    publisher.handle_watch(clock, Ticket(ask), image);
                 });
             }
             ControlEvent::Renewed { connection, done: true } => {
@@ -271,6 +322,12 @@ impl World {
             Frame::Resolve { ask, image } => self.with(control, connection, |publisher| {
                 publisher.handle_resolve(clock, Ticket(ask), image);
             }),
+            Frame::Read { ask, image } => {
+                let state = &self.controls[control];
+                let (as_of, generation) = (state.fed, state.generation);
+                let read = Transaction::Read { connection, ask, image, as_of, generation };
+                self.transaction(control, read);
+            }
             Frame::Change { ask, image } => {
                 if !self.controls[control].sessions.contains_key(&connection) {
                     return;
@@ -286,6 +343,7 @@ impl World {
             Frame::Welcome(_)
             | Frame::ToData(_)
             | Frame::Resolved { .. }
+            | Frame::Replied { .. }
             | Frame::Changed { .. } => unreachable!("to a control plane"),
         }
     }
@@ -296,12 +354,15 @@ impl World {
         if known || !self.connections[connection].alive {
             return;
         }
+        let settings = self.settings_of(control);
         let state = &mut self.controls[control];
-        let settings = Settings { minor_versions: vec![17], ..Settings::default() };
         let config =
             PublisherConfig { session, lease: Millis(LEASE_MS), head: state.fed, settings };
         let publisher = Publisher::new(state.clock.read(self.now), config);
-        state.sessions.insert(connection, Session { node, publisher, changes: BTreeMap::new() });
+        state.sessions.insert(
+            connection,
+            Session { node, publisher, changes: BTreeMap::new(), reads: BTreeMap::new() },
+        );
         let welcome = Welcome::Accepted {
             version: wire::VERSION,
             session: session.0,
@@ -332,10 +393,12 @@ impl World {
                 }
                 PublisherAction::Marked { ticket, mark } => {
                     let ask = ticket.0;
-                    let answer = match session.changes.remove(&ticket) {
-                        Some(seq) => Frame::Changed { ask, mark, seq },
-                        None => Frame::Resolved { ask, mark },
-                    };
+                    let answer =
+                        match (session.changes.remove(&ticket), session.reads.remove(&ticket)) {
+                            (Some(seq), _) => Frame::Changed { ask, mark, seq },
+                            (_, Some(reply)) => Frame::Replied { ask, mark, reply },
+                            _ => Frame::Resolved { ask, mark },
+                        };
                     self.transmit(connection, Direction::ToData, answer);
                 }
                 PublisherAction::Confirmed { through } => {
@@ -423,6 +486,14 @@ impl World {
                 let version_known = !self.rng.chance(self.plan.version_lost_permille);
                 let loaded = self.database.load(image, version_known, self.plan.show_deleted);
                 ControlEvent::Loaded { connection, image, loaded: Box::new(loaded) }
+            }
+            Transaction::Read { connection, ask, image, as_of, generation } => {
+                // Of an image that is not there nothing is shown.
+                let exists = |row: &&ImageRow| row.state != State::Deleted;
+                let row = self.database.images.get(&image).filter(exists);
+                let version = row.map(|row| row.seq).unwrap_or_default();
+                let reply = Reply { as_of, version, generation };
+                ControlEvent::Read { connection, ask, image, reply }
             }
             Transaction::Renew { connection, node, session } => {
                 ControlEvent::Renewed { connection, done: self.database.renew(node, session) }

@@ -5,7 +5,7 @@
 //! told of an image never get older.
 
 use super::database::Clock;
-use super::{Direction, Frame, LEASE_MS, SHARDS, World};
+use super::{Direction, Frame, LEASE_MS, Reply, SHARDS, World};
 use glint_image::{ImageId, NodeId, Seq};
 use glint_link::replica::{
     Millis, ShardChange, StepNumber, Subscriber, SubscriberAction, SubscriberConfig,
@@ -63,6 +63,8 @@ pub(super) struct Asked {
     evictions: u64,
     /// The image's newest change when it was asked.
     floor: Seq,
+    /// What was answered, if it may be kept.
+    reply: Option<Reply>,
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +81,10 @@ pub(super) struct Shard {
     applied: StepNumber,
     pub(super) records: BTreeMap<ImageId, Record>,
     pub(super) lease_until: Millis,
+    /// Of the settings in force.
+    pub(super) generation: u64,
+    /// Replies kept, each on the record held.
+    pub(super) kept: BTreeMap<ImageId, Reply>,
     session: u64,
     number: u64,
     current: bool,
@@ -93,6 +99,8 @@ pub(super) struct Shard {
 pub(super) struct Record {
     pub(super) active: bool,
     pub(super) version: Seq,
+    /// The number it was pushed with.
+    seq: Seq,
 }
 
 // === impl NodeEvent ===
@@ -121,14 +129,27 @@ impl Shard {
         if mark.session == self.session { self.number >= mark.number } else { self.current }
     }
 
-    fn hold(&mut self, image: [u8; 36], active: bool, version: u64) -> ImageId {
+    fn hold(&mut self, image: [u8; 36], active: bool, version: u64, seq: u64) -> ImageId {
         let image = ImageId::from_bytes(&image).expect("the simulation's own");
-        let version = Seq(version);
+        let (version, seq) = (Seq(version), Seq(seq));
         let newest = self.newest.entry(image).or_default();
         assert!(version >= *newest, "{image} is shown as of {version} after {newest}");
         *newest = version;
-        self.records.insert(image, Record { active, version });
+        self.records.insert(image, Record { active, version, seq });
+        self.kept.remove(&image);
         image
+    }
+
+    /// Keeps a reply on the record held; whether it does.
+    fn keep(&mut self, image: ImageId, reply: Reply) -> bool {
+        let record = self.records.get(&image).filter(|record| record.seq <= reply.as_of);
+        let fits = reply.version > Seq(0) && reply.generation == self.generation;
+        let Some(record) = record.filter(|_| fits) else {
+            return false;
+        };
+        assert!(reply.version >= record.version, "{image}: {reply:?} is kept on {record:?}");
+        self.kept.insert(image, reply);
+        true
     }
 
     /// Does one thing; names the image it is about, if any.
@@ -146,15 +167,24 @@ impl Shard {
                 );
                 self.number = at.number;
                 match push {
-                    Push::Image(record) => {
-                        Some(self.hold(record.image, record.status == "active", record.epoch))
-                    }
-                    Push::Absent { image, seq } => Some(self.hold(image, false, seq)),
+                    Push::Image(record) => Some(self.hold(
+                        record.image,
+                        record.status == "active",
+                        record.epoch,
+                        record.seq,
+                    )),
+                    Push::Absent { image, seq } => Some(self.hold(image, false, seq, seq)),
                     Push::Current => {
                         self.current = true;
                         None
                     }
-                    Push::Settings(_) => None,
+                    Push::Settings(settings) => {
+                        if settings.generation != self.generation {
+                            self.kept.clear();
+                        }
+                        self.generation = settings.generation;
+                        None
+                    }
                     Push::Caller(caller) => panic!("callers come shared: {caller:?}"),
                     Push::Reclaim(order) => panic!("shards remove no bytes: {order:?}"),
                 }
@@ -171,12 +201,14 @@ impl Shard {
             ShardChange::Evict(images) => {
                 for image in images {
                     self.records.remove(&image);
+                    self.kept.remove(&image);
                     *self.evictions.entry(image).or_default() += 1;
                 }
                 None
             }
             ShardChange::DropAll => {
                 self.records.clear();
+                self.kept.clear();
                 self.lease_until = Millis(0);
                 None
             }
@@ -284,9 +316,10 @@ impl World {
         self.check_shard(node, shard, image);
         let floor = self.database.images.get(&image).map(|row| row.seq).unwrap_or_default();
         let (ask_anyway, change) = (self.rng.chance(100), self.rng.chance(100) && !self.calm);
+        let read = self.rng.chance(200) && !change;
         let state = &mut self.nodes[node];
         state.subscriber.handle_used(image);
-        if state.shards[shard].records.contains_key(&image) && !ask_anyway && !change {
+        if state.shards[shard].records.contains_key(&image) && !ask_anyway && !change && !read {
             return;
         }
         // The last asks have to be answered before the end.
@@ -297,9 +330,14 @@ impl World {
         let evictions = state.shards[shard].evictions.get(&image).copied().unwrap_or_default();
         state.asks += 1;
         let ask = state.asks;
-        state.asked.insert(ask, Asked { shard, image, resolve: !change, evictions, floor });
-        let frame =
-            if change { Frame::Change { ask, image } } else { Frame::Resolve { ask, image } };
+        let resolve = !change && !read;
+        let asked = Asked { shard, image, resolve, evictions, floor, reply: None };
+        state.asked.insert(ask, asked);
+        let frame = match (change, read) {
+            (true, _) => Frame::Change { ask, image },
+            (_, true) => Frame::Read { ask, image },
+            _ => Frame::Resolve { ask, image },
+        };
         self.transmit(connection, Direction::ToControl, frame);
     }
 
@@ -326,8 +364,15 @@ impl World {
                     self.post(node, asked.shard, Mail::Answer { asked, mark });
                 }
             }
+            Frame::Replied { ask, mark, reply } => {
+                if let Some(asked) = state.asked.remove(&ask) {
+                    let asked = Asked { reply: Some(reply), ..asked };
+                    self.post(node, asked.shard, Mail::Answer { asked, mark });
+                }
+            }
             Frame::Hello(_)
             | Frame::ToControl(_)
+            | Frame::Read { .. }
             | Frame::Resolve { .. }
             | Frame::Change { .. } => unreachable!("to a data plane"),
         }
@@ -437,8 +482,16 @@ impl World {
             let due = asked.resolve && kept && mark.session == state.session;
             let seen = state.records.contains_key(&asked.image);
             assert!(seen || !due, "{} was asked for in vain", asked.image);
+            if let Some(reply) = asked.reply {
+                self.coverage.kept += u64::from(state.keep(asked.image, reply));
+            }
+            // A change is answered: no reply from before it may stand here.
+            if let Some(reply) = state.kept.get(&asked.image).filter(|_| asked.reply.is_none()) {
+                assert!(reply.version >= asked.floor, "{reply:?}, asked after {}", asked.floor);
+            }
             // It may have been dropped again to make room; then the request asks once more.
-            if let Some(record) = state.records.get(&asked.image) {
+            if let Some(record) = state.records.get(&asked.image).filter(|_| asked.reply.is_none())
+            {
                 assert!(
                     record.version >= asked.floor,
                     "node {node} shard {shard} sees {record:?} of {} at {mark:?}, asked after {}",

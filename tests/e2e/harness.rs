@@ -138,6 +138,9 @@ impl Drop for Process {
     }
 }
 
+/// Name of the configuration file in a state directory, if there is one.
+const CONFIGURATION: &str = "glance-api.conf";
+
 /// `glint serve` with a state directory and a port of its own.
 pub(crate) struct Glint {
     pub(crate) process: Process,
@@ -151,6 +154,19 @@ impl Glint {
     pub(crate) fn start(runtime: Runtime) -> Self {
         let scratch = Scratch::new("state");
         let state = scratch.path().to_owned();
+        let mut glint = Self::start_in(&state, runtime, &[]);
+        glint._scratch = Some(scratch);
+        glint
+    }
+
+    /// Starts with a paste file of its own.
+    pub(crate) fn start_behind(runtime: Runtime, paste: &str) -> Self {
+        let scratch = Scratch::new("state");
+        let state = scratch.path().to_owned();
+        let paste_file = state.join("paste.ini");
+        fs::write(&paste_file, paste).unwrap();
+        let options = format!("[paste_deploy]\nconfig_file = {}\n", paste_file.display());
+        fs::write(state.join(CONFIGURATION), options).unwrap();
         let mut glint = Self::start_in(&state, runtime, &[]);
         glint._scratch = Some(scratch);
         glint
@@ -177,6 +193,10 @@ impl Glint {
             .arg(state)
             .current_dir(state)
             .envs(environment.iter().copied());
+        let configuration = state.join(CONFIGURATION);
+        if configuration.exists() {
+            command.arg("--config-file").arg(configuration);
+        }
         if runtime == Runtime::Epoll {
             command.env("GLINT_NO_URING", "1");
         }
@@ -187,7 +207,8 @@ impl Glint {
         let address = self.address;
         eventually("the server answers /healthcheck", || {
             assert!(!self.process.has_ended(), "the server ended:\n{}", self.process.log());
-            (try_get(address, "/v2/images?limit=1")? == 200).then_some(())
+            // Where callers have to say who they are, this one is told so.
+            [200, 401].contains(&try_get(address, "/v2/images?limit=1")?).then_some(())
         });
     }
 

@@ -15,4 +15,5 @@ mod download;
 mod fleet;
 mod harness;
 mod runtimes;
+mod sharing;
 mod upload;

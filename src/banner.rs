@@ -8,8 +8,18 @@ use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+/// Who gets in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Access {
+    /// In a few words.
+    pub(crate) what: &'static str,
+    /// Whether a request needs nothing to be let in.
+    pub(crate) is_open: bool,
+}
+
 /// A data plane serves, with the control plane's database when that is in this process too.
-pub(crate) fn serving(data: &Data, access: &str, datadir: &Path, database_url: Option<&str>) {
+pub(crate) fn serving(data: &Data, access: Access, datadir: &Path, database_url: Option<&str>) {
+    let Access { what: access, is_open } = access;
     let bound = data.bound();
     let engines = data.engines();
     let url = url(bound);
@@ -22,6 +32,9 @@ pub(crate) fn serving(data: &Data, access: &str, datadir: &Path, database_url: O
     text += &format!("  images     {}\n", datadir.display());
     if let Some(database_url) = database_url {
         text += &format!("  database   {database_url}\n");
+    }
+    if !is_open {
+        return say(&format!("{text}\nTry:\n  curl {url}/healthcheck\n"));
     }
     text += &format!(
         "\nTry:\n  curl {url}/v2/images\n  openstack --os-auth-type none --os-endpoint {url} \

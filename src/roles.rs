@@ -1,6 +1,6 @@
 //! What each role does from start to end: read, bind, say so, wait, stop in reverse order.
 
-use crate::banner;
+use crate::banner::{self, Access};
 use crate::cli::{self, Common, Link, Role};
 use crate::configuration::{self, Configuration};
 use crate::database;
@@ -59,7 +59,8 @@ fn serve(flags: &cli::Serve) -> Result<(), Failure> {
     // The link never leaves the machine and its certificates never leave the process.
     let link_bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let options = control_options(configuration, link_bind, control_proof, bind.port())?;
-    let access = options.identity.description();
+    let identity = &options.identity;
+    let access = Access { what: identity.description(), is_open: identity.is_unauthenticated() };
     let control = ControlPlane::start(options)?;
     let options = data_options(configuration, bind, control.link_addr(), data_proof)?;
     let data = match start_data(options) {
@@ -103,7 +104,12 @@ fn data(flags: &cli::Data) -> Result<(), Failure> {
     let bind = configuration.bind(flags.client.bind)?;
     let proof = load(&flags.certificates.link_dir, ca::Role::Data)?;
     let data = start_data(data_options(configuration, bind, flags.link, proof)?)?;
-    banner::serving(&data, "as the control plane decides", &configuration.datadir(), None);
+    banner::serving(
+        &data,
+        Access { what: "as the control plane decides", is_open: false },
+        &configuration.datadir(),
+        None,
+    );
     say_why_it_ends(&ground.signals);
     stop_data(data);
     tracing::info!("ended in order");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use controlplane_domain::metadefs::Namespace;
 use controlplane_domain::policy::{ImagePolicy, MemberPolicy, MetadefPolicy};
-use controlplane_domain::{Context, Image, Policy};
+use controlplane_domain::{Context, Image, Policy, PolicyRefused, access};
 use http::{Extensions, HeaderMap};
 
 use crate::app::App;
@@ -54,6 +54,13 @@ impl Caller {
     /// What the caller may do with an image that it sees.
     pub(crate) fn image<'a>(&'a self, image: &'a Image) -> ImagePolicy<'a> {
         self.policy.image(&self.context, image)
+    }
+
+    /// Refuses to save what the caller changed, if the image is another's. Comes last, after
+    /// policies and rules.
+    pub(crate) fn may_save(&self, before: &Image) -> Result<(), PolicyRefused> {
+        let mutable = access::is_mutable(&self.context, before);
+        if mutable { Ok(()) } else { Err(PolicyRefused::NotOwner) }
     }
 
     /// What the caller may do with the members of an image that it sees.

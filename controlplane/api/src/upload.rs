@@ -65,8 +65,12 @@ pub async fn reserve(
     size_bytes: Option<u64>,
     writer: Writer,
 ) -> Result<Reservation, Response> {
-    decide(app, head.headers, image, size_bytes, writer).await.map_err(|refusal| {
-        let mut response = refusal.render(&Method::PUT, shape_for(head.headers));
+    let render = |refusal: Refusal| refusal.render(&Method::PUT, shape_for(head.headers));
+    // As for every request: whom nobody knows is answered first, and without a request id.
+    let caller = Caller::identify(app, head.headers).map_err(render)?;
+    let decided = decide(app, caller, head.headers, image, size_bytes, writer).await;
+    decided.map_err(|refusal| {
+        let mut response = render(refusal);
         let request_id = HeaderValue::from_str(head.request_id.as_str())
             .expect("a request id was let in as visible ASCII");
         response.headers_mut().insert(REQUEST_ID_HEADER, request_id);
@@ -115,6 +119,7 @@ fn no_such_file(shown: &str) -> Refusal {
 
 async fn decide(
     app: &App,
+    caller: Caller,
     headers: &HeaderMap,
     id: ImageId,
     body_bytes: Option<u64>,
@@ -122,7 +127,7 @@ async fn decide(
 ) -> Result<Reservation, Refusal> {
     // None at all is as good as unknown (`RequestDeserializer.upload`).
     let size_bytes = check_head(headers)?.or(body_bytes).filter(|bytes| *bytes > 0);
-    let caller = Caller::identify(app, headers)?.may_change()?;
+    let caller = caller.may_change()?;
     let image = app.db.image_get(id).await?;
     let image = image
         .filter(|image| access::is_visible(&caller.context, image))
@@ -130,6 +135,8 @@ async fn decide(
     let allowed = caller.image(&image).upload_image();
     allowed.map_err(|refused| Refusal::upload_refused(refused, id.as_str()))?;
     upload::may_upload(&image)?;
+    let saved = caller.may_save(&image);
+    saved.map_err(|refused| Refusal::upload_refused(refused, id.as_str()))?;
     let image_bytes_max = app.options.image_size_cap;
     if size_bytes.is_some_and(|size| size > image_bytes_max) {
         return Err(Refusal::image_too_large());

@@ -28,6 +28,13 @@ pub fn is_visible(caller: &Context, image: &Image) -> bool {
     }
 }
 
+/// Whether the caller's changes of the image are saved: whatever policies say, only the owner's and
+/// administrators' are (`glance/db/sqlalchemy/api.py`, `is_image_mutable`).
+#[must_use]
+pub fn is_mutable(caller: &Context, image: &Image) -> bool {
+    caller.is_admin || image.owner.is_some() && image.owner == caller.project
+}
+
 /// Whether somebody may lose access when `before` becomes `after`.
 #[must_use]
 pub fn restricts(before: &Image, after: &Image) -> bool {
@@ -74,6 +81,20 @@ mod tests {
         check(Visibility::Shared, [true, true, false, false]);
         check(Visibility::Community, [true, true, true, true]);
         check(Visibility::Public, [true, true, true, true]);
+    }
+
+    #[test]
+    fn changes_are_the_owners_and_administrators() {
+        let check = |caller: &Context, owner: Option<&str>, expected: bool| {
+            let mut image = image();
+            image.owner = owner.map(str::to_owned);
+            assert_eq!(is_mutable(caller, &image), expected, "{caller:?} {owner:?}");
+        };
+        check(&of("own"), Some("own"), true);
+        check(&of("foreign"), Some("own"), false);
+        check(&of("own"), None, false);
+        check(&Context::default(), None, false);
+        check(&Context::unauthenticated(), None, true);
     }
 
     #[test]

@@ -50,7 +50,11 @@ async fn act(
         }
         let from = image.status;
         image.status = actions::apply(action, from)?;
-        Ok(if image.status == from { Outcome::Kept } else { Outcome::Moved(image, from) })
+        if image.status == from {
+            return Ok(Outcome::Kept);
+        }
+        caller.may_save(&image)?;
+        Ok(Outcome::Moved(image, from))
     })
     .await?;
     Ok(no_content(changed))

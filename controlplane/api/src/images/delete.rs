@@ -26,6 +26,9 @@ pub(crate) async fn delete(
         .await?
         .ok_or_else(|| Refusal::nothing_to_delete(&shown))?;
     caller.image(&image).delete_image()?;
+    if !image.protected && caller.may_save(&image).is_err() {
+        return Err(Refusal::nothing_to_delete(&shown));
+    }
     let deleted = app
         .db
         .image_delete(image.id, utc_now())

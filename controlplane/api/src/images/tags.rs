@@ -31,6 +31,8 @@ pub(crate) async fn add(
         }
         let room = quotas.check_tags(image.tags.len());
         room.map_err(|exceeded| Refusal::too_many_tags(&shown, exceeded))?;
+        let saved = caller.may_save(&image);
+        saved.map_err(|refused| Refusal::tags_closed(refused, "update", &shown))?;
         // Saved even where nothing changed: the time does (`image_repo.save`).
         Ok(Outcome::Changed(image))
     })
@@ -51,6 +53,8 @@ pub(crate) async fn remove(
         allowed.map_err(|refused| Refusal::tags_closed(refused, "delete", &shown))?;
         let place = image.tags.iter().position(|found| *found == tag);
         image.tags.remove(place.ok_or_else(Refusal::no_such_path)?);
+        let saved = caller.may_save(&image);
+        saved.map_err(|refused| Refusal::tags_closed(refused, "delete", &shown))?;
         Ok(Outcome::Changed(image))
     })
     .await?;

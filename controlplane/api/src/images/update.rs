@@ -57,6 +57,7 @@ async fn save(
             return Ok((before, None));
         }
         let mut image = apply(app, caller, &before, changes, &mut found).await?;
+        caller.may_save(&before)?;
         let now = utc_now();
         let of_bytes = changes.iter().any(Change::is_of_locations);
         let update = ImageUpdate {

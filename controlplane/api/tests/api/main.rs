@@ -11,6 +11,7 @@ mod locations;
 mod members;
 mod metadefs;
 mod paths;
+mod policies;
 mod tasks;
 mod upgrades;
 mod uploads;

@@ -4,8 +4,10 @@
 //! Invariant: nothing is bound or written before the whole configuration was read and found usable.
 
 use crate::cli::{Common, Source};
+use crate::database;
 use crate::exit::Failure;
 use controlplane_api::{ApiOptions, StorageQuota, UriFilter};
+use controlplane_db::DatabaseOptions;
 use controlplane_server::PolicyFiles;
 use glint_config::{Config, ImportFilter, Reader, Settings, Unknown, Value};
 use glint_image::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_FILES_MAX};
@@ -66,8 +68,8 @@ pub(crate) struct ManageSettings {
     pub(crate) debug: bool,
     /// `[DEFAULT] metadata_source_path`.
     pub(crate) metadata_source_path: String,
-    /// `[database] connection`, only when a file sets it.
-    pub(crate) database_connection: Option<String>,
+    /// `[database]`, only when a file sets its `connection`.
+    pub(crate) database: Option<DatabaseOptions>,
 }
 
 /// Reads what the command line names. Where it names no file, those that oslo.config finds for
@@ -84,10 +86,13 @@ pub(crate) fn for_manage(sources: &[Source]) -> Result<ManageSettings, Failure> 
         }
     };
     let debug = glint_config::options::find("DEFAULT", "debug").expect("an option of Glance");
+    let database = text("database", "connection")?
+        .map(|url| database::read(&config, &url).map_err(Failure::of_command))
+        .transpose()?;
     Ok(ManageSettings {
         debug: matches!(config.get(debug).map_err(|error| fail(&error))?, Some(Value::Bool(true))),
         metadata_source_path: text("DEFAULT", "metadata_source_path")?.unwrap_or_default(),
-        database_connection: text("database", "connection")?,
+        database,
     })
 }
 

@@ -23,13 +23,13 @@ pub(super) async fn run(action: &Action, settings: &ManageSettings) -> Result<()
         Action::PurgeImagesTable(flags) => Some(Bounds::read(flags, 180)?),
         _ => None,
     };
-    let url = settings.database_connection.as_deref().ok_or_else(|| {
+    let options = settings.database.as_ref().ok_or_else(|| {
         refused(
             "ERROR: No sql_connection parameter is established: name a file that sets [database] \
              connection with --config-file",
         )
     })?;
-    let db = Upkeep::open(url).await?;
+    let db = Upkeep::open(options).await?;
     let result = match (action, purge) {
         (Action::PurgeImagesTable(_), Some(bounds)) => {
             purge_tables(&db, &[controlplane_db::Purge::Images], &bounds).await

@@ -155,8 +155,8 @@ impl Database {
     }
 
     /// Opens it and neither asks what it is nor makes anything in it.
-    pub(crate) async fn open_as_it_is(url: &str) -> Result<Self, ConnectError> {
-        let mut shared = Shared::open(&DatabaseOptions::new(url)).await?;
+    pub(crate) async fn open_as_it_is(options: &DatabaseOptions) -> Result<Self, ConnectError> {
+        let mut shared = Shared::open(options).await?;
         shared.as_it_is = true;
         Ok(Self { shared: Arc::new(shared) })
     }

@@ -93,7 +93,7 @@ impl Api {
     /// On a database at an older revision of Glance's.
     pub(crate) async fn at_revision(revision: &str) -> Self {
         let dir = directory();
-        let upkeep = Upkeep::open(&url(&dir)).await.expect("a fresh database");
+        let upkeep = Upkeep::connect(&url(&dir)).await.expect("a fresh database");
         upkeep.upgrade(revision).await.expect("a revision");
         upkeep.close().await;
         let identity = Identity::unauthenticated();
@@ -102,7 +102,7 @@ impl Api {
 
     /// The operators' way into its database.
     pub(crate) async fn upkeep(&self) -> Upkeep {
-        Upkeep::open(&url(&self.dir)).await.expect("its database")
+        Upkeep::connect(&url(&self.dir)).await.expect("its database")
     }
 
     async fn over(dir: PathBuf, options: ApiOptions, edge: Edge, identity: Identity) -> Self {

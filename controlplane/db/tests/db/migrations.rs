@@ -11,7 +11,7 @@ use crate::harness::{Bench, at, image};
 use crate::schema::{describe, glance_tables};
 
 async fn upkeep(dir: &Place) -> Upkeep {
-    Upkeep::open(&dir.url()).await.unwrap()
+    Upkeep::connect(&dir.url()).await.unwrap()
 }
 
 /// A database as Glance 27 (2023.2) left it.

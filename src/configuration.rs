@@ -6,7 +6,7 @@
 use crate::cli::{Common, Source};
 use crate::database;
 use crate::exit::Failure;
-use controlplane_api::{ApiOptions, StorageQuota, UriFilter};
+use controlplane_api::{ApiOptions, PropertyRules, RuleFormat, StorageQuota, UriFilter};
 use controlplane_db::DatabaseOptions;
 use controlplane_server::PolicyFiles;
 use glint_config::{Config, ImportFilter, Reader, Settings, Unknown, Value};
@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const BIND_HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const BIND_PORT: u16 = 9292;
@@ -314,9 +315,9 @@ impl Configuration {
     }
 
     /// What the API is to be like.
-    pub(crate) fn api(&self) -> ApiOptions {
+    pub(crate) fn api(&self) -> Result<ApiOptions, Failure> {
         let settings = self.settings.clone();
-        ApiOptions {
+        Ok(ApiOptions {
             public_endpoint: settings.public_endpoint,
             limit_param_default: settings.limit_param_default,
             api_limit_max: settings.api_limit_max,
@@ -326,6 +327,7 @@ impl Configuration {
             image_location_quota: settings.image_location_quota,
             image_size_cap: settings.image_size_cap,
             user_storage_quota: StorageQuota::of_bytes(settings.user_storage_quota),
+            property_protection: self.property_protection()?,
             disk_formats: settings.disk_formats,
             container_formats: settings.container_formats,
             hashing_algorithm: settings.hashing_algorithm,
@@ -337,7 +339,25 @@ impl Configuration {
             do_secure_hash: settings.do_secure_hash,
             // Import methods: none is announced until imports exist.
             ..ApiOptions::default()
-        }
+        })
+    }
+
+    /// The rules of `property_protection_file`, which lies where it says or in one of the folders.
+    fn property_protection(&self) -> Result<Option<Arc<PropertyRules>>, Failure> {
+        let Some(name) = &self.settings.property_protection_file else { return Ok(None) };
+        let places = self.folders().into_iter().map(|folder| folder.join(name));
+        let path = places.chain([PathBuf::from(name)]).find(|path| path.is_file());
+        let fail = |why: String| {
+            Failure::configuration(format!("[DEFAULT] property_protection_file = {name}: {why}"))
+        };
+        let path = path.ok_or_else(|| fail("no such file".to_owned()))?;
+        let text = String::from_utf8(read_file(&path)?).map_err(|error| fail(error.to_string()))?;
+        let format = match self.settings.property_protection_rule_format.as_str() {
+            "policies" => RuleFormat::Policies,
+            _ => RuleFormat::Roles,
+        };
+        let rules = PropertyRules::parse(&text, format).map_err(|error| fail(error.to_string()))?;
+        Ok(Some(Arc::new(rules)))
     }
 
     /// Says what of the files has no effect, once for each option.

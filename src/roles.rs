@@ -149,7 +149,7 @@ fn control_options(
         link_bind,
         credentials,
         lease: LEASE,
-        api: configuration.api(),
+        api: configuration.api()?,
     })
 }
 

@@ -18,12 +18,14 @@ from edge import OPTIONS as EDGE_OPTIONS, edge
 from exchange import Names, ask
 from glance import GRANTED, Glance, Glint
 from locations import OPTIONS as LOCATIONS, locations
+from protections import OPTIONS as PROTECTIONS, protections
 
 # Conversation, options of both servers, flavor of the paste file, policies that Glance is told to grant to everybody.
 Group = namedtuple('Group', 'name conversation options flavor granted')
 GROUPS = (
     Group('plain', conversation, {}, '', GRANTED),
     Group('edge', edge, EDGE_OPTIONS, '', GRANTED),
+    Group('protections', protections, PROTECTIONS, 'keystone', ()),
     Group('locations', locations, LOCATIONS, '', (*GRANTED, 'add_image_location', 'fetch_image_location')),
 )
 # What one server answered: exchanges by name, in order, and what ended the conversation early.

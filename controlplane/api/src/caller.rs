@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use controlplane_domain::metadefs::Namespace;
 use controlplane_domain::policy::{ImagePolicy, MemberPolicy, MetadefPolicy};
+use controlplane_domain::property_protection::Guard;
 use controlplane_domain::{Context, Image, Policy, PolicyRefused, access};
 use http::{Extensions, HeaderMap};
 
 use crate::app::App;
 use crate::error::Refusal;
+use crate::options::ApiOptions;
 
 /// The caller with the rules in force when the request came.
 #[derive(Clone, Debug)]
@@ -61,6 +63,11 @@ impl Caller {
     pub(crate) fn may_save(&self, before: &Image) -> Result<(), PolicyRefused> {
         let mutable = access::is_mutable(&self.context, before);
         if mutable { Ok(()) } else { Err(PolicyRefused::NotOwner) }
+    }
+
+    /// What the caller may do with custom properties.
+    pub(crate) fn guard<'a>(&'a self, options: &'a ApiOptions) -> Guard<'a> {
+        Guard::new(options.property_protection.as_deref(), &self.context, &self.policy)
     }
 
     /// What the caller may do with the members of an image that it sees.

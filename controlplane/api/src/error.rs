@@ -179,9 +179,9 @@ impl From<CreateRefused> for Refusal {
     fn from(refused: CreateRefused) -> Self {
         let text = refused.to_string();
         match refused {
-            CreateRefused::ReadOnly(_) | CreateRefused::ReservedAttribute(_) => {
-                Self::new(Fault::new(403, text))
-            }
+            CreateRefused::ReadOnly(_)
+            | CreateRefused::ReservedAttribute(_)
+            | CreateRefused::Protected(_) => Self::new(Fault::new(403, text)),
             CreateRefused::ReservedName(_) => Self::new(Fault::detailed(403, text)),
             CreateRefused::Policy(refused) => refused.into(),
             CreateRefused::PropertyNameTooLong => Self::bad_request(text),
@@ -213,7 +213,9 @@ impl From<ApplyRefused> for Refusal {
             ApplyRefused::NotRemovable(_) | ApplyRefused::Owner => {
                 Self::new(Fault::detailed(403, text))
             }
-            ApplyRefused::NotQueued(_) => Self::new(Fault::new(403, text)),
+            ApplyRefused::NotQueued(_) | ApplyRefused::Protected(_) => {
+                Self::new(Fault::new(403, text))
+            }
             ApplyRefused::Location(refused) => refused.into(),
             ApplyRefused::Policy(refused) => refused.into(),
             ApplyRefused::PropertyNameTooLong => Self::bad_request(text),

@@ -29,6 +29,7 @@ mod versions;
 
 pub use app::App;
 pub use controlplane_db::Changed;
+pub use controlplane_domain::property_protection::{PropertyRules, RuleFormat};
 pub use controlplane_domain::quota::StorageQuota;
 pub use controlplane_domain::uri::UriFilter;
 pub use controlplane_identity::{Identity, Options as IdentityOptions};

@@ -3,6 +3,9 @@
 //! Leaves reading files to `shared/config`. Invariant: `Default` is what Glance does without a
 //! configuration file (no `enabled_backends`, no image cache).
 
+use std::sync::Arc;
+
+use controlplane_domain::property_protection::PropertyRules;
 use controlplane_domain::quota::{Quotas, StorageQuota};
 use controlplane_domain::uri::UriFilter;
 
@@ -27,6 +30,8 @@ pub struct ApiOptions {
     pub image_size_cap: u64,
     /// Most bytes that the images of one project may take together.
     pub user_storage_quota: StorageQuota,
+    /// Who may do what to custom properties; without it everybody may do everything.
+    pub property_protection: Option<Arc<PropertyRules>>,
     /// `[image_format] disk_formats`, in the order the schema shows them.
     pub disk_formats: Vec<String>,
     /// `[image_format] container_formats`, in the order the schema shows them.
@@ -62,6 +67,7 @@ impl Default for ApiOptions {
             image_location_quota: 10,
             image_size_cap: 1 << 40,
             user_storage_quota: StorageQuota::default(),
+            property_protection: None,
             disk_formats: list(&[
                 "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop",
             ]),

@@ -13,8 +13,18 @@ use crate::attributes;
 use crate::context::Context;
 use crate::image::Image;
 use crate::policy::{Policy, PolicyRefused};
+use crate::property_protection::{Action, Guard, PropertyRules};
 use crate::quota::{QuotaExceeded, Quotas};
 use crate::value::{self, ValueRefused};
+
+/// What a new image is measured against.
+#[derive(Clone, Copy, Debug)]
+pub struct Measures<'a> {
+    /// The limits per image.
+    pub quotas: Quotas,
+    /// Who may do what to custom properties, where that is restricted.
+    pub protection: Option<&'a PropertyRules>,
+}
 
 /// Why an image is not created.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +38,9 @@ pub enum CreateRefused {
     /// An attribute that cannot be given at creation.
     #[error("Attribute '{0}' is reserved.")]
     ReservedAttribute(String),
+    /// A property that the caller may not create.
+    #[error("Attribute '{0}' is reserved.")]
+    Protected(String),
     /// The name of a custom property does not fit its column.
     #[error("Custom property should not be greater than 255 characters.")]
     PropertyNameTooLong,
@@ -61,7 +74,7 @@ pub fn new_image(
     body: &Map<String, Value>,
     caller: &Context,
     policy: &Policy,
-    quotas: Quotas,
+    measures: Measures<'_>,
     fresh: ImageId,
     now: PrimitiveDateTime,
 ) -> Result<Image, CreateRefused> {
@@ -72,6 +85,10 @@ pub fn new_image(
     };
     let visibility = body.get("visibility").and_then(Value::as_str).and_then(Visibility::parse);
     policy.new_image(caller, owner.as_deref(), visibility).add_image()?;
+    let guard = Guard::new(measures.protection, caller, policy);
+    if let Some((name, _)) = custom(body).find(|(name, _)| !guard.allows(name, Action::Create)) {
+        return Err(CreateRefused::Protected(name.clone()));
+    }
     if let Some(name) = attributes::READ_ONLY_AT_CREATION
         .iter()
         .find(|name| at_creation(name) && body.contains_key(**name))
@@ -113,6 +130,7 @@ pub fn new_image(
         upload: None,
         seq: Seq(0),
     };
+    let quotas = measures.quotas;
     quotas.check_tags(image.tags.len())?;
     quotas.check_properties(image.properties.iter().map(|(name, _)| name.as_str()))?;
     value::check_characters(&image)?;
@@ -163,6 +181,7 @@ fn quantity(body: &Map<String, Value>, name: &'static str) -> Result<i32, ValueR
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::property_protection::RuleFormat;
     use serde_json::json;
     use time::macros::datetime;
 
@@ -173,7 +192,18 @@ mod tests {
         check_allowed(body)?;
         let now = datetime!(2026-11-21 05:54:39);
         let fresh = ImageId::parse("9aaf2ed9-ea3b-4c12-bcec-3cc68371eab0").expect("a UUID");
-        new_image(body, caller, &Policy::defaults(), QUOTAS, fresh, now)
+        let rules = "[^closed$]\ncreate=!\nread=@\nupdate=@\ndelete=@\n\
+                     [.*]\ncreate=@\nread=@\nupdate=@\ndelete=@\n";
+        let rules = PropertyRules::parse(rules, RuleFormat::Roles).expect("a good file");
+        let measures = Measures { quotas: QUOTAS, protection: Some(&rules) };
+        new_image(body, caller, &Policy::defaults(), measures, fresh, now)
+    }
+
+    #[test]
+    fn protected_properties_are_not_created() {
+        let refused = create(&json!({"open": "x", "closed": "y"}), &member());
+        assert_eq!(refused, Err(CreateRefused::Protected("closed".to_owned())));
+        assert!(create(&json!({"open": "x"}), &member()).is_ok());
     }
 
     fn member() -> Context {

@@ -17,6 +17,7 @@ pub mod metadefs;
 pub mod patch;
 pub mod policy;
 mod properties;
+pub mod property_protection;
 pub mod quota;
 pub mod tasks;
 pub mod upload;

@@ -17,6 +17,7 @@ use crate::image::Image;
 use crate::locations::{self, LocationRefused, Terms};
 use crate::policy::{self, ImagePolicy, ImageTarget, Policy, PolicyRefused};
 use crate::properties::Properties;
+use crate::property_protection::{Action, Guard, PropertyRules};
 use crate::quota::{QuotaExceeded, Quotas};
 use crate::value::{self, ValueRefused};
 
@@ -60,6 +61,8 @@ pub struct Measures<'a> {
     pub quotas: Quotas,
     /// What changes of locations are measured against.
     pub locations: Terms<'a>,
+    /// Who may do what to custom properties, where that is restricted.
+    pub protection: Option<&'a PropertyRules>,
 }
 
 /// Why a patch cannot be read.
@@ -100,6 +103,9 @@ pub enum ApplyRefused {
     /// Locations.
     #[error(transparent)]
     Location(#[from] LocationRefused),
+    /// A property to which the caller may not do this.
+    #[error("Attribute '{0}' is reserved.")]
+    Protected(String),
     /// The name of a custom property does not fit its column.
     #[error("Custom property should not be greater than 255 characters.")]
     PropertyNameTooLong,
@@ -152,13 +158,14 @@ pub fn apply(
     measures: Measures<'_>,
 ) -> Result<Image, ApplyRefused> {
     let quotas = measures.quotas;
+    let guard = Guard::new(measures.protection, caller, rules);
     let member = policy::member(caller, &image);
     let mut properties = Properties::of(std::mem::take(&mut image.properties));
     for change in changes {
         // Each change is judged on the image as the changes before it left it.
         let target = ImageTarget::changing(&image, member, &properties);
         authorize(&rules.target(caller, target), change, caller)?;
-        apply_change(&mut image, &mut properties, change, measures)?;
+        apply_change(&mut image, &mut properties, change, measures, guard)?;
     }
     let grown = properties.has_new();
     image.properties = properties.into_vec();
@@ -314,29 +321,33 @@ fn apply_change(
     properties: &mut Properties,
     change: &Change,
     measures: Measures<'_>,
+    guard: Guard<'_>,
 ) -> Result<(), ApplyRefused> {
     let root = change.root.as_str();
     let is_attribute = attributes::CHANGEABLE.contains(&root);
     if root == LOCATIONS {
         return Ok(change_locations(image, change, measures)?);
     }
+    // What a caller may not see is not there for it.
+    let seen = properties.contains(root) && guard.allows(root, Action::Read);
+    let may = |action| match guard.allows(root, action) {
+        true => Ok(()),
+        false => Err(ApplyRefused::Protected(root.to_owned())),
+    };
     let value = match &change.operation {
         Operation::Remove if is_attribute => {
             return Err(ApplyRefused::NotRemovable(root.to_owned()));
         }
-        Operation::Remove => {
-            return if properties.remove(root) {
-                Ok(())
-            } else {
-                Err(ApplyRefused::Missing(root.to_owned()))
-            };
+        Operation::Remove if seen => {
+            may(Action::Delete)?;
+            properties.remove(root);
+            return Ok(());
         }
-        Operation::Replace(_) if !is_attribute && !properties.contains(root) => {
+        Operation::Remove => return Err(ApplyRefused::Missing(root.to_owned())),
+        Operation::Replace(_) if !is_attribute && !seen => {
             return Err(ApplyRefused::Missing(root.to_owned()));
         }
-        Operation::Add(_)
-            if change.draft == Draft::V20 && (is_attribute || properties.contains(root)) =>
-        {
+        Operation::Add(_) if change.draft == Draft::V20 && (is_attribute || seen) => {
             return Err(ApplyRefused::Present(root.to_owned()));
         }
         Operation::Add(value) | Operation::Replace(value) => value,
@@ -344,6 +355,7 @@ fn apply_change(
     if is_attribute {
         return set_attribute(image, root, value, measures.quotas);
     }
+    may(if seen { Action::Update } else { Action::Create })?;
     if root.chars().count() > attributes::PROPERTY_NAME_CHARS_MAX {
         return Err(ApplyRefused::PropertyNameTooLong);
     }

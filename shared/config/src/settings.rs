@@ -41,6 +41,10 @@ pub struct Settings {
     pub show_multiple_locations: bool,
     /// `[task] task_time_to_live`, in hours.
     pub task_time_to_live_hours: i64,
+    /// `[DEFAULT] property_protection_file`.
+    pub property_protection_file: Option<String>,
+    /// `[DEFAULT] property_protection_rule_format`: `roles` or `policies`.
+    pub property_protection_rule_format: String,
     /// `[DEFAULT] do_secure_hash`.
     pub do_secure_hash: bool,
     /// `[glance_store] stores`.
@@ -111,6 +115,10 @@ impl Settings {
             show_image_direct_url: read.switch("DEFAULT", "show_image_direct_url")?,
             show_multiple_locations: read.switch("DEFAULT", "show_multiple_locations")?,
             task_time_to_live_hours: read.number("task", "task_time_to_live")?.unwrap_or(48),
+            property_protection_file: read.text("DEFAULT", "property_protection_file")?,
+            property_protection_rule_format: read
+                .text("DEFAULT", "property_protection_rule_format")?
+                .unwrap_or_default(),
             do_secure_hash: read.switch("DEFAULT", "do_secure_hash")?,
             stores: read.list("glance_store", "stores")?,
             import_filter: ImportFilter::read(&read)?,

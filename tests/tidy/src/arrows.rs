@@ -17,10 +17,11 @@ const CORES: &[&str] = &[
     "controlplane/domain",
 ];
 
-/// What a core may use from outside: values, formats and errors.
+/// What a core may use from outside: values, formats, patterns and errors.
 const CORE_MAY_USE: &[&str] = &[
     "bytes",
     "crc32c",
+    "fancy-regex",
     "httparse",
     "percent-encoding",
     "rkyv",

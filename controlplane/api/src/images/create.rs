@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use controlplane_db::utc_now;
-use controlplane_domain::create;
+use controlplane_domain::create::{self, Measures};
 use glint_image::ImageId;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
@@ -31,11 +31,13 @@ pub(crate) async fn create(
     create::check_allowed(attributes)?;
     app.schemas.check_image(&body).map_err(Refusal::bad_request)?;
     let caller = Caller::changing(&head.extensions)?;
+    let protection = app.options.property_protection.as_deref();
+    let measures = Measures { quotas: app.options.quotas(), protection };
     let image = create::new_image(
         attributes,
         &caller.context,
         &caller.policy,
-        app.options.quotas(),
+        measures,
         ImageId::random(),
         utc_now(),
     )?;
@@ -44,7 +46,7 @@ pub(crate) async fn create(
         .image_create(&image)
         .await
         .map_err(|error| error::from_create(error, image.id.as_str()))?;
-    let mut response = respond(StatusCode::CREATED, &view(&image, &app.options));
+    let mut response = respond(StatusCode::CREATED, &view(&image, &app.options, &caller));
     let headers = response.headers_mut();
     let location = format!("{}/v2/images/{}", Origin::of(&head).host_url(), image.id);
     if let Ok(location) = HeaderValue::from_str(&location) {

@@ -29,7 +29,7 @@ pub(crate) async fn list(
     let mut body = Map::new();
     // What policy hides is left out; the page is not filled up for it.
     let seen: Vec<&Image> = page.images.iter().filter(|image| caller.image(image).sees()).collect();
-    let images: Vec<Value> = seen.iter().map(|image| view(image, &app.options)).collect();
+    let images: Vec<Value> = seen.iter().map(|image| view(image, &app.options, &caller)).collect();
     body.insert("images".to_owned(), Value::Array(images));
     body.insert("first".to_owned(), json!(link(&links, None)));
     body.insert("schema".to_owned(), json!("/v2/schemas/images"));

@@ -26,7 +26,7 @@ pub(crate) async fn show(
     let image = find(&app, &caller.context, &shown).await?;
     let image = image.ok_or_else(|| Refusal::no_such_image(&shown))?;
     caller.image(&image).get_image()?;
-    Ok(Keep::image(image.id).mark(respond(StatusCode::OK, &view(&image, &app.options))))
+    Ok(Keep::image(image.id).mark(respond(StatusCode::OK, &view(&image, &app.options, &caller))))
 }
 
 /// The image of an id as it stands in a path, if there is one and the caller may see it.

@@ -32,7 +32,7 @@ pub(crate) async fn update(
     let changes = patch::parse(&body, draft, &|image| app.schemas.check_image(&image))?;
     let caller = Caller::changing(&head.extensions)?;
     let (image, changed) = save(&app, &caller, &shown, &changes).await?;
-    let mut response = respond(StatusCode::OK, &view(&image, &app.options));
+    let mut response = respond(StatusCode::OK, &view(&image, &app.options, &caller));
     if let Some(changed) = changed {
         response.extensions_mut().insert(changed);
     }
@@ -99,7 +99,8 @@ async fn apply(
             used_by_others,
             found,
         };
-        let measures = Measures { quotas: options.quotas(), locations };
+        let protection = options.property_protection.as_deref();
+        let measures = Measures { quotas: options.quotas(), locations, protection };
         let (context, policy) = (&caller.context, &caller.policy);
         let url = match patch::apply(before.clone(), changes, context, policy, measures) {
             Ok(image) => return Ok(image),

@@ -4,23 +4,26 @@
 //! name takes the place of the property it masks.
 
 use axum::response::{IntoResponse, Response};
+use controlplane_domain::property_protection::Action;
 use controlplane_domain::{Image, ImageLocation};
 use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 use time::PrimitiveDateTime;
 
+use crate::caller::Caller;
 use crate::json;
 use crate::options::ApiOptions;
 
 /// Properties that only the service reads.
 const HIDDEN: [&str; 2] = ["os_glance_stage_host", "os_glance_hash_op_host"];
 
-/// The JSON of an image.
-pub(super) fn view(image: &Image, options: &ApiOptions) -> Value {
+/// The JSON of an image, with the properties that the caller may see.
+pub(super) fn view(image: &Image, options: &ApiOptions, caller: &Caller) -> Value {
+    let guard = caller.guard(options);
     let id = image.id.as_str();
     let mut view = Map::new();
     for (name, value) in &image.properties {
-        if !HIDDEN.contains(&name.as_str()) {
+        if !HIDDEN.contains(&name.as_str()) && guard.allows(name, Action::Read) {
             view.insert(name.clone(), json!(value));
         }
     }

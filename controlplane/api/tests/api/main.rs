@@ -12,6 +12,7 @@ mod members;
 mod metadefs;
 mod paths;
 mod policies;
+mod protections;
 mod tasks;
 mod upgrades;
 mod uploads;

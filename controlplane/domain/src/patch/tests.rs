@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::image::tests::image;
+use crate::property_protection::RuleFormat;
 use glint_policy::glance::Sources;
 
 const QUOTAS: Quotas = Quotas { properties: 3, tags: 2, locations: 3 };
@@ -17,7 +18,7 @@ fn measures(found: &std::collections::BTreeMap<String, locations::Place>) -> Mea
         used_by_others: 0,
         found,
     };
-    Measures { quotas: QUOTAS, locations }
+    Measures { quotas: QUOTAS, locations, protection: None }
 }
 
 fn anything(_: Value) -> Result<(), String> {
@@ -220,4 +221,57 @@ fn the_schema_sees_an_image_of_one_attribute() {
     let body = json!([{"op": "add", "path": "/locations/-", "value": {"url": "x"}}]);
     assert_eq!(parse(&body, Draft::V21, &schema), Err(ParseRefused::Schema("no".into())));
     assert_eq!(seen.into_inner(), [json!({"locations": [{"url": "x"}]})]);
+}
+
+#[test]
+fn protected_properties_change_as_their_rules_say() {
+    let section = |name: &str, [create, read, update, delete]: [&str; 4]| {
+        format!("[{name}]\ncreate={create}\nread={read}\nupdate={update}\ndelete={delete}\n")
+    };
+    let file = section("^seen$", ["!", "@", "!", "!"])
+        + &section("^mine$", ["member", "member", "member", "member"])
+        + &section("^hidden$", ["@", "!", "@", "@"])
+        + &section("^closed$", ["!", "!", "!", "!"]);
+    let rules = PropertyRules::parse(&file, RuleFormat::Roles).expect("a good file");
+    let nothing = std::collections::BTreeMap::new();
+    let check = |operation: Value, expected: Result<&[&str], &str>| {
+        let mut image = image();
+        let names = ["seen", "mine", "hidden", "closed"];
+        image.properties = names.map(|name| (name.to_owned(), "old".to_owned())).to_vec();
+        let body = json!([operation]);
+        let changes = parse(&body, Draft::V21, &anything).expect("a good patch");
+        let roles = vec!["member".to_owned()];
+        let caller = Context { project: Some("proj-a".into()), roles, ..Context::default() };
+        let measures = Measures { protection: Some(&rules), ..measures(&nothing) };
+        let quotas = Quotas { properties: -1, ..QUOTAS };
+        let measures = Measures { quotas, ..measures };
+        let found = apply(image, &changes, &caller, &Policy::defaults(), measures);
+        let found = found.map_err(|refused| refused.to_string()).map(|image| {
+            image.properties.iter().map(|(name, value)| format!("{name} {value}")).collect()
+        });
+        let found: Result<Vec<String>, String> = found;
+        let expected = expected.map(|all| all.iter().map(|&each| each.to_owned()).collect());
+        assert_eq!(found, expected.map_err(str::to_owned), "{operation}");
+    };
+    let op = |op: &str, name: &str| json!({"op": op, "path": format!("/{name}"), "value": "new"});
+    for (name, refused) in [("seen", "Attribute 'seen' is reserved."), ("other", "")] {
+        for each in ["add", "replace", "remove"] {
+            let text = match (name, each) {
+                ("seen", _) => refused,
+                (_, "add") => "Attribute 'other' is reserved.",
+                _ => "Property other does not exist.",
+            };
+            check(op(each, name), Err(text));
+        }
+    }
+    check(op("add", "mine"), Ok(&["seen old", "mine new", "hidden old", "closed old"]));
+    check(op("replace", "mine"), Ok(&["seen old", "mine new", "hidden old", "closed old"]));
+    check(op("remove", "mine"), Ok(&["seen old", "hidden old", "closed old"]));
+    // What is hidden is not there: it can be made where that is allowed, and nothing else.
+    check(op("replace", "hidden"), Err("Property hidden does not exist."));
+    check(op("remove", "hidden"), Err("Property hidden does not exist."));
+    check(op("add", "hidden"), Ok(&["seen old", "mine old", "hidden new", "closed old"]));
+    check(op("add", "closed"), Err("Attribute 'closed' is reserved."));
+    check(op("remove", "closed"), Err("Property closed does not exist."));
+    check(op("replace", "name"), Ok(&["seen old", "mine old", "hidden old", "closed old"]));
 }

@@ -143,6 +143,8 @@ const HONOURED: &[(&str, &str)] = &[
     ("DEFAULT", "image_tag_quota"),
     ("DEFAULT", "limit_param_default"),
     ("DEFAULT", "max_request_id_length"),
+    ("DEFAULT", "property_protection_file"),
+    ("DEFAULT", "property_protection_rule_format"),
     ("DEFAULT", "public_endpoint"),
     ("DEFAULT", "show_image_direct_url"),
     ("DEFAULT", "show_multiple_locations"),

@@ -1,7 +1,7 @@
 //! The publisher, event by event. What it does together with subscribers is `tests/sim`'s matter.
 
 use super::*;
-use crate::wire::{Held, Location};
+use crate::wire::{Held, Location, Policy};
 
 const FIRST: u64 = SESSIONS_PER_CONNECTION;
 const LEASE: Millis = Millis(1_000);
@@ -197,6 +197,67 @@ fn what_a_node_forgot_concerns_it_no_more() {
         },
         &[],
     );
+}
+
+#[test]
+fn a_lease_needs_the_newest_settings_confirmed() {
+    let newer = || Settings { generation: 2, ..settings() };
+    check(
+        |publisher| {
+            publisher.handle_settings(Millis(1), settings());
+            assert_eq!(drain(publisher), [], "they are the same");
+            publisher.handle_settings(Millis(1), newer());
+            assert_eq!(drain(publisher), [push(FIRST, 4, Push::Settings(newer()))]);
+            publisher.handle_message(Millis(2), ToControl::Ping { session: FIRST, nonce: 1 });
+            assert_eq!(drain(publisher), [Action::Renew]);
+            publisher.handle_renewed(Millis(3), Seq(HEAD));
+            assert_eq!(drain(publisher), [], "the node may still follow the old ones");
+            publisher.handle_message(Millis(4), applied(FIRST, 4));
+        },
+        &[pong(1, LEASE.0)],
+    );
+}
+
+#[test]
+fn settings_that_compare_other_attributes_have_records_read_again() {
+    let attributes = vec!["color".to_owned()];
+    let policy = Policy { attributes, ..Policy::default() };
+    let other = || Settings { generation: 2, policy: policy.clone(), ..settings() };
+    check(
+        |publisher| {
+            publisher.handle_resolve(Millis(1), Ticket(1), image(2));
+            assert_eq!(drain(publisher), [load(2)]);
+            publisher.handle_settings(Millis(1), other());
+            assert_eq!(drain(publisher), [push(FIRST, 4, Push::Settings(other()))]);
+            publisher.handle_loaded(Millis(2), image(2), gone(HEAD));
+            assert_eq!(drain(publisher), [load(2)], "it was read for the old rules");
+            publisher.handle_loaded(Millis(3), image(2), gone(HEAD));
+        },
+        &[push(FIRST, 5, absent(2, HEAD)), marked(1, FIRST, 5)],
+    );
+}
+
+#[test]
+fn callers_follow_the_settings_they_were_judged_under() {
+    let caller = || Caller { key: [1; 32], generation: 0, grant: None, valid_ms: 5 };
+    let mut early = welcomed();
+    early.handle_caller(Millis(0), Ticket(1), caller());
+    assert_eq!(drain(&mut early), [], "nothing is pushed before the list has come");
+    early.handle_message(Millis(0), hold(FIRST, 0, &[], true));
+    let pushes = [Push::Settings(settings()), Push::Caller(caller()), Push::Current];
+    let [first, second, third] = pushes;
+    let [first, second, third] =
+        [(1, first), (2, second), (3, third)].map(|(at, body)| push(FIRST, at, body));
+    assert_eq!(drain(&mut early), [first, second, marked(1, FIRST, 2), third]);
+}
+
+#[test]
+fn a_watched_image_is_read_only_where_the_node_has_none() {
+    check(
+        |publisher| publisher.handle_watch(Millis(1), Ticket(1), image(1)),
+        &[marked(1, FIRST, 3)],
+    );
+    check(|publisher| publisher.handle_watch(Millis(1), Ticket(1), image(2)), &[load(2)]);
 }
 
 #[test]

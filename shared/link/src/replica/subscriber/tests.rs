@@ -144,6 +144,28 @@ fn pushes_are_taken_once_in_order_and_only_of_this_session() {
 }
 
 #[test]
+fn records_without_the_attributes_of_new_rules_are_dropped_before_the_rules_come() {
+    let attributes = vec!["color".to_owned()];
+    let policy = wire::Policy { attributes, ..wire::Policy::default() };
+    let settings = Push::Settings(Settings { policy, ..Settings::default() });
+    let at = Mark { session: 64, number: 4 };
+    check(
+        |subscriber| {
+            subscriber.handle_message(Millis(1), push(64, 4, settings.clone()));
+            subscriber.handle_message(Millis(1), push(64, 5, settings.clone()));
+            subscriber.handle_shards_applied(StepNumber(7));
+        },
+        &[
+            shards(5, ShardChange::Evict(vec![id(1), id(2)])),
+            shards(6, ShardChange::Push { at, push: settings.clone() }),
+            shards(7, ShardChange::Push { at: Mark { number: 5, ..at }, push: settings.clone() }),
+            send(ToControl::Applied { session: 64, through: 5 }),
+            send(ToControl::Forget { session: 64, through: 3, images: vec![image(1), image(2)] }),
+        ],
+    );
+}
+
+#[test]
 fn a_confirmation_waits_for_all_shards() {
     check(
         |subscriber| {

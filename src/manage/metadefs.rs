@@ -59,7 +59,9 @@ async fn load_one(
         }
         Ok(Loaded::Written) => tracing::info!("File {path} loaded to database."),
         // What the tables cannot hold is the file's fault.
-        Err(error @ DatabaseError::Refused(_)) => tracing::error!("File {path}: {error}"),
+        Err(error @ (DatabaseError::Refused(_) | DatabaseError::Unfit(_))) => {
+            tracing::error!("File {path}: {error}");
+        }
         Err(error) => return Err(error.into()),
     }
     Ok(())

@@ -144,6 +144,11 @@ pub(crate) fn shape_for(headers: &HeaderMap) -> FaultShape {
 
 impl From<DatabaseError> for Refusal {
     fn from(error: DatabaseError) -> Self {
+        if let DatabaseError::Unfit(_) = error {
+            // Glance answers 500. Which value it was only the database knows.
+            tracing::info!(%error, "a value cannot be kept");
+            return Self::bad_request("A value is not one the database can keep.");
+        }
         if error.may_pass() {
             tracing::warn!(%error, "answer 503: the database cannot decide now");
             Self::new(Fault::bare(503))

@@ -24,6 +24,9 @@ pub enum DatabaseError {
     /// or a foreign schema.
     #[error("the database answered what it never should: {0}")]
     Refused(#[source] sqlx::Error),
+    /// A value that a column cannot keep, which others can: a client's fault.
+    #[error("the database cannot keep a value: {0}")]
+    Unfit(#[source] sqlx::Error),
     /// A row that cannot be what this service or Glance wrote.
     #[error("a row of the database is damaged: {0}")]
     Damaged(String),
@@ -48,6 +51,7 @@ impl From<sqlx::Error> for DatabaseError {
             sqlx::Error::Database(source) => match fate(source.as_ref()) {
                 Fate::Contended => Self::Contended(error),
                 Fate::Unavailable => Self::Unavailable(error),
+                Fate::Unfit => Self::Unfit(error),
                 Fate::Refused => Self::Refused(error),
             },
             sqlx::Error::Io(_)
@@ -65,6 +69,7 @@ impl From<sqlx::Error> for DatabaseError {
 enum Fate {
     Contended,
     Unavailable,
+    Unfit,
     Refused,
 }
 
@@ -94,6 +99,8 @@ fn fate_postgres(state: &str) -> Fate {
         // Read-only transaction (a standby), query cancelled, shutdown, crash, cannot connect now,
         // idle in transaction for too long.
         "25006" | "57014" | "57P01" | "57P02" | "57P03" | "25P03" => Fate::Unavailable,
+        // A text too long, a number too large, characters this database has not (NUL).
+        "22001" | "22003" | "22021" | "22P05" => Fate::Unfit,
         // Connections, resources (disk, memory, too many connections), system errors.
         _ if ["08", "53", "58"].iter().any(|class| state.starts_with(class)) => Fate::Unavailable,
         _ => Fate::Refused,
@@ -103,6 +110,8 @@ fn fate_postgres(state: &str) -> Fate {
 /// By number (mysqld_error.h; MariaDB's above 1900).
 fn fate_mysql(number: u16) -> Fate {
     match number {
+        // A number too large, characters its columns have not (four bytes), a text too long.
+        1264 | 1366 | 1406 => Fate::Unfit,
         // Lock wait timeout, deadlock (also Galera's lost certification), row changed since read.
         1205 | 1213 | 1020 => Fate::Contended,
         // Disk full, memory, too many connections, unknown command (a Galera node not ready),

@@ -1,15 +1,14 @@
 //! A router over a database of its own, and what a test asks of an answer.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::body::Body;
 use controlplane_api::edge::{Edge, Peer};
 use controlplane_api::{ApiOptions, App, Changed, Identity, router};
 use controlplane_db::{Database, Upkeep};
 use controlplane_identity::Options as IdentityOptions;
+use controlplane_testing::Place;
 use glint_config::paste::{Filter, FilterKind, Pipeline};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -20,7 +19,7 @@ use tower::ServiceExt as _;
 pub(crate) struct Api {
     pub(crate) app: Arc<App>,
     router: axum::Router,
-    dir: PathBuf,
+    place: Place,
 }
 
 /// An answer, read to its end.
@@ -36,19 +35,6 @@ pub(crate) struct Answer {
 pub(crate) struct Raw {
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: bytes::Bytes,
-}
-
-/// A directory of its own.
-fn directory() -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("glint-api-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let dir = std::env::temp_dir().join(name);
-    std::fs::create_dir_all(&dir).expect("the temporary directory is writable");
-    dir
-}
-
-fn url(dir: &Path) -> String {
-    format!("sqlite:///{}/glance.sqlite", dir.display())
 }
 
 impl Api {
@@ -87,28 +73,28 @@ impl Api {
     }
 
     async fn make(options: ApiOptions, edge: Edge, identity: Identity) -> Self {
-        Self::over(directory(), options, edge, identity).await
+        Self::over(Place::new().await, options, edge, identity).await
     }
 
     /// On a database at an older revision of Glance's.
     pub(crate) async fn at_revision(revision: &str) -> Self {
-        let dir = directory();
-        let upkeep = Upkeep::connect(&url(&dir)).await.expect("a fresh database");
+        let place = Place::new().await;
+        let upkeep = Upkeep::connect(&place.url()).await.expect("a fresh database");
         upkeep.upgrade(revision).await.expect("a revision");
         upkeep.close().await;
         let identity = Identity::unauthenticated();
-        Self::over(dir, ApiOptions::default(), Edge::default(), identity).await
+        Self::over(place, ApiOptions::default(), Edge::default(), identity).await
     }
 
     /// The operators' way into its database.
     pub(crate) async fn upkeep(&self) -> Upkeep {
-        Upkeep::connect(&url(&self.dir)).await.expect("its database")
+        Upkeep::connect(&self.place.url()).await.expect("its database")
     }
 
-    async fn over(dir: PathBuf, options: ApiOptions, edge: Edge, identity: Identity) -> Self {
-        let db = Database::connect(&url(&dir)).await.expect("a usable database");
+    async fn over(place: Place, options: ApiOptions, edge: Edge, identity: Identity) -> Self {
+        let db = Database::connect(&place.url()).await.expect("a usable database");
         let app = Arc::new(App::new(db, options, identity).behind(edge));
-        Self { router: router(Arc::clone(&app)), app, dir }
+        Self { router: router(Arc::clone(&app)), app, place }
     }
 
     /// Sends a request; a non-empty body announces its length.
@@ -179,13 +165,6 @@ fn request(method: &str, target: &str, headers: &[(&str, &str)], body: Vec<u8>) 
         request = request.header(*name, *value);
     }
     request.body(Body::from(body)).expect("a test's request is well-formed")
-}
-
-impl Drop for Api {
-    fn drop(&mut self) {
-        // Best effort: the system cleans its temporary directory in the end.
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
 }
 
 impl Answer {

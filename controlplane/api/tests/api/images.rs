@@ -4,7 +4,6 @@ use controlplane_api::ApiOptions;
 
 use crate::harness::Api;
 
-#[tokio::test]
 async fn a_created_image_is_shown_in_glances_order() {
     let api = Api::start().await;
     let body = r#"{"name": "n\u00e9", "disk_format": "qcow2", "container_format": "bare",
@@ -36,7 +35,6 @@ async fn a_created_image_is_shown_in_glances_order() {
     assert_eq!((at.len(), &at[10..11], &at[19..]), (20, "T", "Z"));
 }
 
-#[tokio::test]
 async fn options_decide_what_is_announced_and_shown() {
     let options = ApiOptions {
         enabled_import_methods: vec!["glance-direct".into(), "web-download".into()],
@@ -50,7 +48,6 @@ async fn options_decide_what_is_announced_and_shown() {
     assert!(created.body.contains("\"locations\": [], \"tags\": []"));
 }
 
-#[tokio::test]
 async fn bodies_that_are_no_image_are_refused() {
     let api = Api::start().await;
     let check = async |body: &[u8], title: &str, text: &str| {
@@ -99,7 +96,6 @@ async fn bodies_that_are_no_image_are_refused() {
     .await;
 }
 
-#[tokio::test]
 async fn an_id_is_used_once_even_after_deletion() {
     let api = Api::start().await;
     let body = r#"{"id": "f9c54903-f38e-422b-911b-2955dda06f6e"}"#;
@@ -110,7 +106,6 @@ async fn an_id_is_used_once_even_after_deletion() {
     api.post(body).await.check_refused("409 Conflict", taken);
 }
 
-#[tokio::test]
 async fn patches_change_and_are_saved() {
     let api = Api::start().await;
     let id = api.create(r#"{"name": "one", "my": "1"}"#).await;
@@ -132,7 +127,6 @@ async fn patches_change_and_are_saved() {
     assert_eq!((unchanged.status, unchanged.changed, unchanged.body), (200, None, shown.body));
 }
 
-#[tokio::test]
 async fn taking_an_image_away_is_a_restricting_change() {
     let api = Api::start().await;
     let id = api.create(r#"{"visibility": "public"}"#).await;
@@ -149,7 +143,6 @@ async fn taking_an_image_away_is_a_restricting_change() {
     check("shared", true).await;
 }
 
-#[tokio::test]
 async fn patches_that_cannot_be_are_refused() {
     let api = Api::start().await;
     let id = api.create("{}").await;
@@ -195,7 +188,6 @@ async fn patches_that_cannot_be_are_refused() {
     answer.check_refused("404 Not Found", "No image found with ID nope\n\n   ");
 }
 
-#[tokio::test]
 async fn the_media_type_of_a_patch_comes_first() {
     let api = Api::start().await;
     let accepted = "application/openstack-images-v2.0-json-patch, \
@@ -215,7 +207,6 @@ async fn the_media_type_of_a_patch_comes_first() {
     check(&[], "${CONTENT_TYPE}").await;
 }
 
-#[tokio::test]
 async fn changes_made_at_once_are_all_kept() {
     let api = Api::start().await;
     let id = api.create("{}").await;
@@ -235,7 +226,6 @@ async fn changes_made_at_once_are_all_kept() {
     }
 }
 
-#[tokio::test]
 async fn deletion_spares_the_protected_and_is_final() {
     let api = Api::start().await;
     let id = api.create(r#"{"protected": true}"#).await;
@@ -258,3 +248,16 @@ async fn deletion_spares_the_protected_and_is_final() {
     let missing = format!("No image found with ID {id}\n\n   ");
     api.get(&path).await.check_refused("404 Not Found", &missing);
 }
+
+controlplane_testing::on_every_database!(
+    a_created_image_is_shown_in_glances_order,
+    options_decide_what_is_announced_and_shown,
+    bodies_that_are_no_image_are_refused,
+    an_id_is_used_once_even_after_deletion,
+    patches_change_and_are_saved,
+    taking_an_image_away_is_a_restricting_change,
+    patches_that_cannot_be_are_refused,
+    the_media_type_of_a_patch_comes_first,
+    changes_made_at_once_are_all_kept,
+    deletion_spares_the_protected_and_is_final,
+);

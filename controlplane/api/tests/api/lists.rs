@@ -7,7 +7,6 @@ fn names(page: &serde_json::Value) -> Vec<&str> {
     images.iter().map(|image| image["name"].as_str().expect("a name")).collect()
 }
 
-#[tokio::test]
 async fn an_empty_page_still_has_its_links() {
     let api = Api::start().await;
     let check = async |query: &str, first: &str| {
@@ -23,7 +22,6 @@ async fn an_empty_page_still_has_its_links() {
     check("?tag=green&tag=x", "/v2/images?tag=x").await;
 }
 
-#[tokio::test]
 async fn following_next_shows_every_image_once() {
     let api = Api::start().await;
     for name in ["a", "b", "c", "d", "e"] {
@@ -43,7 +41,6 @@ async fn following_next_shows_every_image_once() {
     assert_eq!(seen, ["a", "b", "c", "d", "e"]);
 }
 
-#[tokio::test]
 async fn keys_stand_in_glances_order_and_full_pages_have_a_next() {
     let api = Api::start().await;
     let id = api.create(r#"{"name": "w"}"#).await;
@@ -56,7 +53,6 @@ async fn keys_stand_in_glances_order_and_full_pages_have_a_next() {
     assert_eq!(api.get("/v2/images?limit=0").await.json()["next"], serde_json::Value::Null);
 }
 
-#[tokio::test]
 async fn filters_choose() {
     let api = Api::start().await;
     api.create(r#"{"name": "a", "my": "x", "tags": ["t", "u"], "min_ram": 5}"#).await;
@@ -81,7 +77,6 @@ async fn filters_choose() {
     check("created_at=gt:2020-01-01T00:00:00Z&limit=1", &["a"]).await;
 }
 
-#[tokio::test]
 async fn what_cannot_be_listed_is_refused() {
     let api = Api::start().await;
     let check = async |query: &str, text: &str| {
@@ -98,3 +93,11 @@ async fn what_cannot_be_listed_is_refused() {
     check("sort=name&sort_key=id", "Old and new sorting syntax cannot be combined").await;
     check("name=a:b", "Unable to filter by unknown operator 'a'.").await;
 }
+
+controlplane_testing::on_every_database!(
+    an_empty_page_still_has_its_links,
+    following_next_shows_every_image_once,
+    keys_stand_in_glances_order_and_full_pages_have_a_next,
+    filters_choose,
+    what_cannot_be_listed_is_refused,
+);

@@ -74,7 +74,6 @@ impl Bench {
     }
 }
 
-#[tokio::test]
 async fn an_image_becomes_active_by_a_location_and_loses_all_but_the_last() {
     let bench =
         Bench::new(ApiOptions { show_image_direct_url: true, ..ApiOptions::default() }).await;
@@ -106,7 +105,6 @@ async fn an_image_becomes_active_by_a_location_and_loses_all_but_the_last() {
     assert_eq!(left, [], "nobody else's bytes are removed");
 }
 
-#[tokio::test]
 async fn refused_locations_leave_the_image_as_it_was() {
     let quota = StorageQuota::of_bytes(1000);
     let options =
@@ -161,7 +159,6 @@ async fn refused_locations_leave_the_image_as_it_was() {
     assert_eq!(answer.status, 413, "places beyond the bound are not looked at");
 }
 
-#[tokio::test]
 async fn without_sight_of_locations_nobody_changes_them_by_patch() {
     let api = Api::start().await;
     let id = api.create(READY).await;
@@ -172,7 +169,6 @@ async fn without_sight_of_locations_nobody_changes_them_by_patch() {
     );
 }
 
-#[tokio::test]
 async fn services_add_and_list_locations() {
     let bench = Bench::new(ApiOptions::default()).await;
     let path = |id: &str| format!("/v2/images/{id}/locations");
@@ -198,7 +194,6 @@ async fn services_add_and_list_locations() {
     );
 }
 
-#[tokio::test]
 async fn what_services_may_not_add_is_refused_at_once() {
     let bench = Bench::new(ApiOptions::default()).await;
     let id = bench.api.create(READY).await;
@@ -230,7 +225,6 @@ async fn what_services_may_not_add_is_refused_at_once() {
     assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
 }
 
-#[tokio::test]
 async fn a_list_is_replaced_only_by_one_of_the_same_places() {
     let bench = Bench::new(ApiOptions::default()).await;
     let id = bench.active(&["5"]).await;
@@ -252,3 +246,12 @@ async fn a_list_is_replaced_only_by_one_of_the_same_places() {
         .await;
     assert_eq!(same.json()["locations"][0]["metadata"], json!({"n": "1"}));
 }
+
+controlplane_testing::on_every_database!(
+    an_image_becomes_active_by_a_location_and_loses_all_but_the_last,
+    refused_locations_leave_the_image_as_it_was,
+    without_sight_of_locations_nobody_changes_them_by_patch,
+    services_add_and_list_locations,
+    what_services_may_not_add_is_refused_at_once,
+    a_list_is_replaced_only_by_one_of_the_same_places,
+);

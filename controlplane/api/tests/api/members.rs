@@ -30,7 +30,6 @@ impl Api {
     }
 }
 
-#[tokio::test]
 async fn an_image_is_shared_answered_and_taken_back() {
     let api = Api::start().await;
     let id = api.create("{}").await;
@@ -62,7 +61,6 @@ async fn an_image_is_shared_answered_and_taken_back() {
     api.send("PUT", &one, &[], status).await.check_refused("404 Not Found", &gone);
 }
 
-#[tokio::test]
 async fn members_are_refused_as_glance_refuses_them() {
     let options = ApiOptions { image_member_quota: 1, ..ApiOptions::default() };
     let api = Api::with(options).await;
@@ -97,7 +95,6 @@ async fn members_are_refused_as_glance_refuses_them() {
     api.share(NOBODY, "b").await.check_refused("404 Not Found", &no_image);
 }
 
-#[tokio::test]
 async fn the_same_member_is_not_added_twice() {
     let api = Api::start().await;
     let id = api.create("{}").await;
@@ -106,7 +103,6 @@ async fn the_same_member_is_not_added_twice() {
     api.share(&id, "b").await.check_refused("409 Conflict", &text);
 }
 
-#[tokio::test]
 async fn only_shared_images_have_members() {
     let api = Api::start().await;
     let id = api.create(r#"{"visibility": "private"}"#).await;
@@ -127,7 +123,6 @@ async fn only_shared_images_have_members() {
     check("DELETE", &one, "", "403 Forbidden", &closed("delete")).await;
 }
 
-#[tokio::test]
 async fn tags_are_put_on_and_taken_off() {
     let options = ApiOptions { image_tag_quota: 2, ..ApiOptions::default() };
     let api = Api::with(options).await;
@@ -160,7 +155,6 @@ async fn tags_are_put_on_and_taken_off() {
     body.check_refused("400 Bad Request", "A body is not expected with this request.\n\n   ");
 }
 
-#[tokio::test]
 async fn only_what_has_bytes_is_deactivated() {
     let api = Api::start().await;
     let id = api.create("{}").await;
@@ -174,7 +168,6 @@ async fn only_what_has_bytes_is_deactivated() {
     }
 }
 
-#[tokio::test]
 async fn deactivation_restricts_once_and_is_taken_back() {
     let api = Api::start().await;
     let id = api.active().await;
@@ -188,3 +181,13 @@ async fn deactivation_restricts_once_and_is_taken_back() {
     assert_eq!(act("deactivate").await, (204, None, "deactivated".into()));
     assert_eq!(act("reactivate").await, (204, Some(false), "active".into()));
 }
+
+controlplane_testing::on_every_database!(
+    an_image_is_shared_answered_and_taken_back,
+    members_are_refused_as_glance_refuses_them,
+    the_same_member_is_not_added_twice,
+    only_shared_images_have_members,
+    tags_are_put_on_and_taken_off,
+    only_what_has_bytes_is_deactivated,
+    deactivation_restricts_once_and_is_taken_back,
+);

@@ -40,7 +40,6 @@ fn untimed(body: &str) -> String {
     plain + rest
 }
 
-#[tokio::test]
 async fn a_namespace_shows_what_was_sent_and_then_all_it_contains() {
     let api = Api::start().await;
     let sent = r#"{"tags": [{"name": "t"}], "properties": {"p": {"type": "string", "title": "P"}},
@@ -87,7 +86,6 @@ async fn a_namespace_shows_what_was_sent_and_then_all_it_contains() {
     );
 }
 
-#[tokio::test]
 async fn names_of_properties_get_the_prefix_of_a_resource_type() {
     let api = Api::with_namespace().await;
     let check = async |query: &str, property: &str, inner: &str| {
@@ -114,7 +112,6 @@ async fn names_of_properties_get_the_prefix_of_a_resource_type() {
     );
 }
 
-#[tokio::test]
 async fn tags_are_listed_newest_first() {
     let api = Api::with_namespace().await;
     let check = async |append: &str, sent: &str, status: u16, expected: &str| {
@@ -142,7 +139,6 @@ async fn tags_are_listed_newest_first() {
     );
 }
 
-#[tokio::test]
 async fn refusals_read_as_glances() {
     let api = Api::with_namespace().await;
     let check = async |method: &str, path: &str, body: &str, title: &str, text: &str| {
@@ -187,7 +183,6 @@ async fn refusals_read_as_glances() {
     check("DELETE", "/namespaces/N/properties", "", "403 Forbidden", text).await;
 }
 
-#[tokio::test]
 async fn pages_are_linked() {
     let api = Api::start().await;
     for name in ["A", "B::b", "C"] {
@@ -215,7 +210,6 @@ async fn pages_are_linked() {
     check(sorted, "A", links, next(&format!("{links}&marker=A"))).await;
 }
 
-#[tokio::test]
 async fn routes_name_their_methods() {
     let api = Api::with_namespace().await;
     let check = async |path: &str, allow: &str| {
@@ -238,7 +232,6 @@ async fn routes_name_their_methods() {
 }
 
 /// Sizes of the documents that Glance 33 serves; their words are compared by `tests/compat`.
-#[tokio::test]
 async fn schemas_are_served() {
     let api = Api::start().await;
     let check = async |name: &str, bytes: usize| {
@@ -303,7 +296,6 @@ fn odd_values() -> Vec<String> {
 }
 
 /// Every route with every kind of body: whatever comes, it is the caller's fault or none.
-#[tokio::test]
 async fn no_body_is_a_fault_of_ours() {
     let api = Api::with_namespace().await;
     let values = odd_values();
@@ -344,3 +336,14 @@ async fn no_body_is_a_fault_of_ours() {
     }
     assert_eq!(api.get(&format!("{BASE}/N")).await.status, 200, "it is still there");
 }
+
+controlplane_testing::on_every_database!(
+    a_namespace_shows_what_was_sent_and_then_all_it_contains,
+    names_of_properties_get_the_prefix_of_a_resource_type,
+    tags_are_listed_newest_first,
+    refusals_read_as_glances,
+    pages_are_linked,
+    routes_name_their_methods,
+    schemas_are_served,
+    no_body_is_a_fault_of_ours,
+);

@@ -3,6 +3,8 @@
 use controlplane_api::ApiOptions;
 use serde_json::Value;
 
+use controlplane_testing::Kind;
+
 use crate::harness::{Answer, Api};
 
 const NOBODY: &str = "71c675ab-d94f-49cd-a114-e12490b328d9";
@@ -14,7 +16,6 @@ impl Api {
     }
 }
 
-#[tokio::test]
 async fn a_task_that_cannot_be_run_is_kept_as_failed() {
     let api = Api::start().await;
     let made = api.send("POST", "/v2/tasks", &[("x-openstack-request-id", "req-me")], IMPORT).await;
@@ -58,7 +59,6 @@ async fn a_task_that_cannot_be_run_is_kept_as_failed() {
     assert!(listed.body.ends_with(tail), "{}", listed.body);
 }
 
-#[tokio::test]
 async fn what_is_no_task_is_refused() {
     let api = Api::start().await;
     let check = async |body: &str, text: &str| {
@@ -85,7 +85,6 @@ async fn what_is_no_task_is_refused() {
     assert_eq!(none["tasks"], serde_json::json!([]), "nothing is kept of them");
 }
 
-#[tokio::test]
 async fn following_next_shows_every_task_once() {
     let api = Api::start().await;
     let mut made = Vec::new();
@@ -105,13 +104,16 @@ async fn following_next_shows_every_task_once() {
             None => break,
         }
     }
+    if Kind::current() == Kind::Mariadb {
+        // All in one second, as far as it knows: then in the order of their ids.
+        made.sort_by_key(Value::to_string);
+    }
     assert_eq!(seen, made);
     let unknown = format!("Task with the given id {NOBODY} was not found\n\n   ");
     let answer = api.get(&format!("/v2/tasks?marker={NOBODY}")).await;
     answer.check_refused("400 Bad Request", &unknown);
 }
 
-#[tokio::test]
 async fn tasks_are_shown_and_not_deleted() {
     let api = Api::start().await;
     let missing = api.get("/v2/tasks/nope").await;
@@ -125,7 +127,6 @@ async fn tasks_are_shown_and_not_deleted() {
     assert_eq!(kept.header("allow"), Some("GET"));
 }
 
-#[tokio::test]
 async fn the_tasks_of_an_image_are_told_as_their_rows() {
     let api = Api::start().await;
     let id = api.create("{}").await;
@@ -164,7 +165,6 @@ async fn the_tasks_of_an_image_are_told_as_their_rows() {
     nobody.check_refused("404 Not Found", nothing);
 }
 
-#[tokio::test]
 async fn ended_tasks_live_as_long_as_configured() {
     let options = ApiOptions { task_time_to_live_hours: 0, ..ApiOptions::default() };
     let api = Api::with(options).await;
@@ -175,7 +175,6 @@ async fn ended_tasks_live_as_long_as_configured() {
     assert_eq!(answer.body, "{\"tasks\": []}");
 }
 
-#[tokio::test]
 async fn the_site_tells_what_it_offers() {
     let methods = vec!["a".to_owned(), "b".to_owned()];
     let options = ApiOptions { enabled_import_methods: methods, ..ApiOptions::default() };
@@ -192,7 +191,6 @@ async fn the_site_tells_what_it_offers() {
     api.get("/v2/info/stores/detail").await.check_refused("404 Not Found", one);
 }
 
-#[tokio::test]
 async fn what_is_not_offered_is_refused_as_by_a_glance_without_it() {
     let api = Api::start().await;
     let id = api.create("{}").await;
@@ -221,7 +219,6 @@ async fn what_is_not_offered_is_refused_as_by_a_glance_without_it() {
     check("POST", "/v2/images/ID/import", "{}", bad, method).await;
 }
 
-#[tokio::test]
 async fn methods_of_these_routes_are_glances() {
     let api = Api::start().await;
     let check = async |target: &str, allow: &str| {
@@ -252,3 +249,15 @@ async fn methods_of_these_routes_are_glances() {
         assert_eq!(api.send("BREW", target, &[], "").await.status, 501, "{target}");
     }
 }
+
+controlplane_testing::on_every_database!(
+    a_task_that_cannot_be_run_is_kept_as_failed,
+    what_is_no_task_is_refused,
+    following_next_shows_every_task_once,
+    tasks_are_shown_and_not_deleted,
+    the_tasks_of_an_image_are_told_as_their_rows,
+    ended_tasks_live_as_long_as_configured,
+    the_site_tells_what_it_offers,
+    what_is_not_offered_is_refused_as_by_a_glance_without_it,
+    methods_of_these_routes_are_glances,
+);

@@ -26,7 +26,6 @@ async fn round(api: &Api, number: u32) {
     expect("DELETE", &image, "", 204).await;
 }
 
-#[tokio::test]
 async fn serves_through_the_phases_of_an_upgrade() {
     let api = Api::at_revision("2023_1_contract01").await;
     let upkeep = api.upkeep().await;
@@ -56,3 +55,5 @@ async fn serves_through_the_phases_of_an_upgrade() {
     tokio::join!(traffic, phases);
     assert_eq!(upkeep.heads().await.expect("heads"), ["2024_1_contract01"]);
 }
+
+controlplane_testing::on_every_database!(serves_through_the_phases_of_an_upgrade,);

@@ -31,7 +31,6 @@ async fn ask(
     }
 }
 
-#[tokio::test]
 async fn a_queued_image_with_formats_takes_one_upload() {
     let api = Api::start().await;
     let id = api.create(READY).await;
@@ -49,7 +48,6 @@ async fn a_queued_image_with_formats_takes_one_upload() {
     assert_eq!(second.header("x-openstack-request-id"), Some("req-upload"));
 }
 
-#[tokio::test]
 async fn refusals_come_in_glances_order() {
     let options = ApiOptions { image_size_cap: 100, ..ApiOptions::default() };
     let api = Api::with(options).await;
@@ -105,7 +103,6 @@ async fn refusals_come_in_glances_order() {
     assert_eq!(reservation.size_bytes_max, 100);
 }
 
-#[tokio::test]
 async fn the_header_announces_the_size_before_the_body_does() {
     let api = Api::start().await;
     let check = async |header: &str, body: Option<u64>, expected: Option<u64>| {
@@ -119,7 +116,6 @@ async fn the_header_announces_the_size_before_the_body_does() {
     check("-1", Some(5), Some(5)).await;
 }
 
-#[tokio::test]
 async fn bytes_of_what_is_no_image_are_not_found() {
     let api = Api::start().await;
     let answer = api.send("PUT", "/v2/images/xyz/file", &[BYTES], "x").await;
@@ -130,7 +126,6 @@ async fn bytes_of_what_is_no_image_are_not_found() {
     answer.check_refused("404 Not Found", "No image found with ID xyz\n\n   ");
 }
 
-#[tokio::test]
 async fn what_does_not_fit_into_the_projects_room_is_refused() {
     let quota = StorageQuota::of_bytes(100);
     let api = Api::with(ApiOptions { user_storage_quota: quota, ..ApiOptions::default() }).await;
@@ -147,3 +142,11 @@ async fn what_does_not_fit_into_the_projects_room_is_refused() {
     assert_eq!(shown["status"], "queued");
     ask(&api, &second, &[BYTES], Some(100)).await.expect("there is room");
 }
+
+controlplane_testing::on_every_database!(
+    a_queued_image_with_formats_takes_one_upload,
+    refusals_come_in_glances_order,
+    the_header_announces_the_size_before_the_body_does,
+    bytes_of_what_is_no_image_are_not_found,
+    what_does_not_fit_into_the_projects_room_is_refused,
+);

@@ -166,7 +166,7 @@ async fn old_rows_go_and_young_ones_stay() {
         .dir
         .run(&format!(
             "INSERT INTO image_properties (image_id, name, value, created_at, deleted_at, deleted) \
-             VALUES ('{living}', 'back', 'v', '2026-11-01', '2026-11-02', 0)"
+             VALUES ('{living}', 'back', 'v', '2026-11-01', '2026-11-02', FALSE)"
         ))
         .await;
     let upkeep = upkeep(&bench.dir).await;

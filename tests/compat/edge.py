@@ -31,6 +31,15 @@ def cross_origin():
     image = '/v2/images/' + json.loads(answer.body)['id']
     yield call('edge origin create refused', 'POST', '/v2/images', here, {'nothing': 1})
     yield call('edge origin show', 'GET', image, here)
+    octets = {**here, 'Content-Type': 'application/octet-stream'}
+    yield call('edge origin no data', 'GET', image + '/file', here)
+    yield call('edge origin upload', 'PUT', image + '/file', octets, b'x' * 1000)
+    yield call('edge origin upload again', 'PUT', image + '/file', octets, b'x' * 1000)
+    yield call('edge origin download', 'GET', image + '/file', here)
+    yield call('edge origin download range', 'GET', image + '/file', {**here, 'Range': 'bytes=5-9'})
+    yield call('edge origin download bad range', 'GET', image + '/file', {**here, 'Range': 'bytes=5000-'})
+    yield call('edge origin download evil', 'GET', image + '/file', {'Origin': 'http://evil.example'})
+    yield call('edge origin download nobody', 'GET', '/v2/images/71c675ab-d94f-49cd-a114-e12490b328d9/file', here)
     yield call('edge origin delete', 'DELETE', image, here)
 
 

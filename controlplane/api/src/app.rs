@@ -99,6 +99,12 @@ impl App {
         &self.db
     }
 
+    /// What stands around it.
+    #[must_use]
+    pub fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
     /// The options it was made with.
     #[must_use]
     pub fn options(&self) -> &ApiOptions {

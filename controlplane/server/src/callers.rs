@@ -11,7 +11,8 @@ use controlplane_domain::Context;
 use controlplane_domain::context::CREDENTIALS;
 use glint_image::limits::CALLER_MS_MAX;
 use glint_link::wire::{
-    Attribute, AttributeValue, Caller, Grant, Header, Policy, PolicyRule, PolicyText, Settings,
+    Attribute, AttributeValue, Caller, CrossOrigin, Grant, Header, Policy, PolicyRule, PolicyText,
+    Settings,
 };
 use glint_policy::{Attributes, RuleText, Value};
 use http::HeaderMap;
@@ -31,6 +32,11 @@ pub(crate) fn settings(app: &App) -> Settings {
         identity_headers: names.map(|name| (*name).to_owned()).collect(),
         everybody: everybody.flatten().map(|caller| grant(&caller)),
         policy: policy(app),
+        cross_origin: app.edge().cross_origin().map(|cors| CrossOrigin {
+            allowed: cors.allowed_origin.clone(),
+            credentials: cors.allow_credentials,
+            exposed: cors.expose_headers.join(","),
+        }),
     }
 }
 

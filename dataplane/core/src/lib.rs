@@ -19,6 +19,7 @@
 pub mod authorize;
 pub mod body;
 pub mod caller;
+pub mod cross_origin;
 pub mod download;
 pub mod drain;
 pub mod head;

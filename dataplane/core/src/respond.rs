@@ -55,11 +55,13 @@ impl Response {
     }
 
     /// Writes head and body. `request_id` is sent unless the control plane has put one in already.
+    /// `also` are headers for whoever asked.
     pub fn write(
         &self,
         out: &mut Vec<u8>,
         shape: FaultShape,
         request_id: &RequestId,
+        also: &[Header],
         persistence: Persistence,
     ) {
         let mut head = HeadWriter::new(out, self.status());
@@ -70,18 +72,21 @@ impl Response {
                 head.length(Length::Known(body.len() as u64));
                 head.header("Content-Type", content_type.as_bytes());
                 head.request_id(request_id);
+                head.headers(also);
                 head.end(persistence);
                 out.extend_from_slice(&body);
             }
             Self::NoData => {
                 head.length(Length::Unsaid);
                 head.request_id(request_id);
+                head.headers(also);
                 head.end(persistence);
             }
             Self::Stored => {
                 head.header("Content-Type", b"text/html; charset=UTF-8");
                 head.length(Length::Known(0));
                 head.request_id(request_id);
+                head.headers(also);
                 head.end(persistence);
             }
             Self::Ready { status, headers, body } => {
@@ -93,6 +98,7 @@ impl Response {
                 if !headers.iter().any(|header| header.name == REQUEST_ID) {
                     head.request_id(request_id);
                 }
+                head.headers(also);
                 head.end(persistence);
                 out.extend_from_slice(body);
             }
@@ -197,7 +203,7 @@ mod tests {
     fn check(response: &Response, persistence: Persistence, expected: &str) {
         let mut out = b"before".to_vec();
         let id = RequestId::adopt(b"req-1").expect("a good id");
-        response.write(&mut out, FaultShape::Plain, &id, persistence);
+        response.write(&mut out, FaultShape::Plain, &id, &[], persistence);
         assert_eq!(String::from_utf8_lossy(&out), format!("before{expected}"));
     }
 
@@ -222,6 +228,21 @@ mod tests {
              Content-Length: 0\r\n\
              x-openstack-request-id: req-1\r\nConnection: keep-alive\r\n\r\n",
         );
+    }
+
+    #[test]
+    fn headers_for_whoever_asked_stand_in_every_kind() {
+        let also = [Header { name: "vary".to_owned(), value: b"Origin".to_vec() }];
+        let ready = Response::Ready { status: 409, headers: Vec::new(), body: Vec::new() };
+        for response in
+            [Response::Fault(Fault::bare(404)), Response::NoData, Response::Stored, ready]
+        {
+            let mut out = Vec::new();
+            let id = RequestId::adopt(b"req-1").expect("a good id");
+            response.write(&mut out, FaultShape::Plain, &id, &also, Persistence::Keep);
+            let text = String::from_utf8_lossy(&out);
+            assert_eq!(text.matches("\r\nvary: Origin\r\n").count(), 1, "{text}");
+        }
     }
 
     #[test]

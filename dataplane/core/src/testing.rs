@@ -44,6 +44,7 @@ pub(crate) fn settings(generation: u64, rules: &[(&str, &str)]) -> Settings {
         identity_headers: vec!["x-auth-token".to_owned(), "x-roles".to_owned()],
         everybody: None,
         policy,
+        cross_origin: None,
     }
 }
 

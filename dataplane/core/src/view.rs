@@ -6,6 +6,7 @@
 //! record never gives way to an older one, and without a lease nothing is known.
 
 use crate::caller::{Callers, Salt, Who};
+use crate::cross_origin;
 use crate::head::Head;
 use crate::kept::{Grounds, KeptReply, Replies, ReplyKey, is_same};
 use crate::rules::Rules;
@@ -151,6 +152,7 @@ pub struct View {
     replies: Replies,
     lease_until: Millis,
     minor_versions: Vec<u16>,
+    cross_origin: Option<wire::CrossOrigin>,
     session: Option<SessionId>,
     /// The newest push applied in `session`.
     applied: PushNumber,
@@ -175,6 +177,7 @@ impl View {
             replies: Replies::new(),
             lease_until: Millis(0),
             minor_versions: Vec::new(),
+            cross_origin: None,
             session: None,
             applied: PushNumber(0),
             current: false,
@@ -252,7 +255,14 @@ impl View {
         self.minor_versions.clone_from(&settings.minor_versions);
         self.rules = Some(Rules::from(&settings.policy));
         self.callers.set(settings);
+        self.cross_origin.clone_from(&settings.cross_origin);
         self.replies.clear();
+    }
+
+    /// The headers that let the page behind a request read its answer.
+    #[must_use]
+    pub fn cross_origin(&self, head: &Head) -> Vec<Header> {
+        cross_origin::headers(self.cross_origin.as_ref(), head.header("origin").as_deref())
     }
 
     fn hold(&mut self, image: ImageId, new: Held) -> Noticed {

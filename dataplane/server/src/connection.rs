@@ -16,6 +16,7 @@ use dataplane_core::respond::Response;
 use dataplane_core::route::{Route, route};
 use glint_image::limits::{HEAD_MS_MAX, IDLE_MS_MAX};
 use glint_image::{Fault, FaultShape, RequestId};
+use glint_link::wire::Header;
 use monoio::net::TcpStream;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -30,6 +31,8 @@ pub(crate) struct Request {
     pub(crate) shape: FaultShape,
     /// The client's address.
     pub(crate) peer: SocketAddr,
+    /// Headers that let the page behind it read the answer.
+    pub(crate) cross_origin: Vec<Header>,
 }
 
 /// What becomes of the connection after an answer.
@@ -75,8 +78,12 @@ async fn converse(shard: &Shard, stream: &mut Stream, peer: SocketAddr, number: 
                 Box::pin(answer(shard, stream, *head, peer)).await
             }
             Came::Bad(fault) => {
-                let request =
-                    Request { id: RequestId::random(), shape: FaultShape::from_accept(None), peer };
+                let request = Request {
+                    id: RequestId::random(),
+                    shape: FaultShape::from_accept(None),
+                    peer,
+                    cross_origin: Vec::new(),
+                };
                 tracing::debug!(%peer, status = fault.status, "a request head was refused");
                 respond(stream, &Response::Fault(fault), &request, Persistence::Close).await
             }
@@ -130,6 +137,7 @@ async fn answer(shard: &Shard, stream: &mut Stream, mut head: Head, peer: Socket
         id: head.request_id().unwrap_or_else(RequestId::random),
         shape: FaultShape::from_accept(head.header("accept").as_deref()),
         peer,
+        cross_origin: shard.view.borrow().cross_origin(&head),
     };
     let line = tracing::enabled!(tracing::Level::DEBUG)
         .then(|| (Instant::now(), format!("{} {}", head.method, head.path)));
@@ -156,7 +164,7 @@ pub(crate) async fn respond(
     persistence: Persistence,
 ) -> Next {
     let mut out = Vec::with_capacity(1024);
-    response.write(&mut out, request.shape, &request.id, persistence);
+    response.write(&mut out, request.shape, &request.id, &request.cross_origin, persistence);
     match stream.send_all(&out, false).await {
         Ok(()) => next_of(persistence),
         Err(_) => Next::Cut,

@@ -121,7 +121,7 @@ async fn send(
     match step {
         Step::Head(head) => {
             let mut bytes = Vec::with_capacity(512);
-            head.write(&mut bytes, &request.id);
+            head.write(&mut bytes, &request.id, &request.cross_origin);
             match stream.send_all(&bytes, head.body_bytes() > 0).await {
                 Ok(()) => head.sent(),
                 Err(_) => head.failed(),

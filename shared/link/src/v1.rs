@@ -172,6 +172,19 @@ pub struct Settings {
     pub everybody: Option<Grant>,
     /// The rules by which downloads are admitted.
     pub policy: Policy,
+    /// Which pages of other origins may read answers that data planes give by themselves.
+    pub cross_origin: Option<CrossOrigin>,
+}
+
+/// What the `cors` filter adds to answers (`oslo_middleware/cors.py`).
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct CrossOrigin {
+    /// Origins as browsers spell them; `*` is any.
+    pub allowed: Vec<String>,
+    /// Whether cookies and the like may be sent.
+    pub credentials: bool,
+    /// The names of headers that may be read, with commas between them.
+    pub exposed: String,
 }
 
 /// The part of the policy that decides on downloads.

@@ -238,7 +238,7 @@ fn drive(world: &mut World, request: Request) -> End {
             }
             Step::Head(head) => {
                 let mut out = Vec::new();
-                head.write(&mut out, &RequestId::adopt(b"req-1").expect("a good id"));
+                head.write(&mut out, &RequestId::adopt(b"req-1").expect("a good id"), &[]);
                 let (first, end) = request.expected();
                 assert_eq!(head.body_bytes(), end - first);
                 match world.operation() {

@@ -76,6 +76,17 @@ impl Default for Edge {
     }
 }
 
+impl Edge {
+    /// The filter that lets pages of other origins read answers, if it lets any.
+    #[must_use]
+    pub fn cross_origin(&self) -> Option<&Cors> {
+        self.filters.iter().find_map(|filter| match filter {
+            Filter::Cors(cors) if !cors.allowed_origin.is_empty() => Some(cors),
+            _ => None,
+        })
+    }
+}
+
 // === impl Filter ===
 
 impl Filter {

@@ -12,6 +12,7 @@ use crate::respond::{HeadWriter, Length};
 use crate::time::Millis;
 use glint_image::RequestId;
 use glint_image::limits::{SEND_WINDOW_MS_MAX, WINDOW_BYTES, WINDOWS_PER_TURN};
+use glint_link::wire::Header;
 
 /// Why a connection is cut in the middle of a response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -102,8 +103,8 @@ pub struct SendHead {
 
 impl SendHead {
     /// Writes the head (their order is that of `glance/api/v2/image_data.py`,
-    /// `ResponseSerializer.download`).
-    pub fn write(&self, out: &mut Vec<u8>, request_id: &RequestId) {
+    /// `ResponseSerializer.download`). `also` are headers for whoever asked.
+    pub fn write(&self, out: &mut Vec<u8>, request_id: &RequestId, also: &[Header]) {
         let mut head = HeadWriter::new(out, self.status());
         head.header("Content-Type", b"application/octet-stream");
         if let Some(part) = self.part {
@@ -116,6 +117,7 @@ impl SendHead {
         }
         head.length(Length::Known(self.transfer.left()));
         head.request_id(request_id);
+        head.headers(also);
         head.end(self.transfer.persistence);
     }
 

@@ -77,7 +77,7 @@ fn follow(mut step: Step, view: &View) -> String {
             },
             Step::Head(head) => {
                 let mut out = Vec::new();
-                head.write(&mut out, &RequestId::adopt(b"req-1").expect("a good id"));
+                head.write(&mut out, &RequestId::adopt(b"req-1").expect("a good id"), &[]);
                 let text = String::from_utf8(out).expect("a head is ASCII");
                 return text.replace("\r\n", "|");
             }

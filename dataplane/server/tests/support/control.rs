@@ -170,6 +170,7 @@ fn everybody_does_everything() -> Settings {
         identity_headers: vec!["x-auth-token".to_owned()],
         everybody: Some(Grant { is_admin: true, in_scope: true, ..Grant::default() }),
         policy: Policy { rules, ..Policy::default() },
+        cross_origin: None,
     }
 }
 

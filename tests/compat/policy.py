@@ -2,7 +2,8 @@
 
 usage: policy.py ANSWER [SEED [CASES]]       with a Python that has oslo.policy; ANSWER is the example `answer` of shared/policy
 Each case is a set of rules and 40 questions; every rule form, target and credential form that policies have, well-formed or not.
-Where oslo.policy raises, the service would answer 500: Glint refuses there.
+Where oslo.policy raises, the service would answer 500: Glint refuses there. Before that the table of Glance's policies is compared
+with the one this Glance registers: names, defaults, older defaults, scope, and their order.
 """
 import json
 import logging
@@ -109,8 +110,32 @@ def by_oslo(conf, case):
     return answers
 
 
+# Asked of a Python of its own: beside this script lies a module that is called glance too.
+BY_GLANCE = '''
+import json
+from glance import policies
+def older(rule):
+    return rule.deprecated_rule and [rule.deprecated_rule.name, rule.deprecated_rule.check_str]
+print(json.dumps([[rule.name, rule.check_str, older(rule), rule.scope_types == ['project']] for rule in policies.list_rules()]))
+'''
+
+
+def printed(*command):
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def compare_defaults(answer):
+    ours, theirs = printed(answer, 'defaults'), printed(sys.executable, '-c', BY_GLANCE)
+    for left, right in zip(theirs, ours):
+        if left != right:
+            print('DIFFERENT: Glance %r, Glint %r' % (left, right))
+    print('policies, defaults: %d of Glance, %d of Glint' % (len(theirs), len(ours)))
+    return theirs == ours
+
+
 def main():
     logging.disable(logging.CRITICAL)
+    same = compare_defaults(sys.argv[1])
     sys.setrecursionlimit(300)
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     generator = Generator(seed)
@@ -130,7 +155,7 @@ def main():
                 if different <= 5:
                     print('DIFFERENT: oslo.policy %s, Glint %s: %r of %r' % (left, right, ask, case['rules']))
     print('policies, seed %d: %d asked, %d accepted, %d different' % (seed, asked, accepted, different))
-    sys.exit(1 if different or not accepted else 0)
+    sys.exit(1 if different or not accepted or not same else 0)
 
 
 if __name__ == '__main__':

@@ -1,8 +1,11 @@
 //! Answers questions about policies, for comparison with oslo.policy (`tests/compat/policy.py`).
 //!
 //! Each line of standard input is a JSON object: `rules` maps names to rules, `asks` is a list of
-//! `[rule, target, credentials]`. Each line of output has a `1` or `0` for each ask.
-use glint_policy::{Attributes, Compiled, RuleText, Settings, Value};
+//! `[rule, target, credentials]`. Each line of output has a `1` or `0` for each ask. With the
+//! argument `defaults` it writes Glance's policies instead: name, rule, older rule, and whether a
+//! token of a project is needed.
+use glint_policy::glance::PolicyDefault;
+use glint_policy::{Attributes, Compiled, RuleDefault, RuleText, Settings, Value};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -65,8 +68,19 @@ fn rule_of(json: &Json) -> RuleText {
     RuleText::List(outer.iter().map(inner).collect())
 }
 
+fn defaults() -> Json {
+    let each = |each: &PolicyDefault| {
+        let RuleDefault { name, rule, deprecated } = each.rule;
+        serde_json::json!([name, rule, deprecated, each.needs_project])
+    };
+    glint_policy::glance::defaults().iter().map(each).collect()
+}
+
 fn main() -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    if std::env::args().nth(1).as_deref() == Some("defaults") {
+        return writeln!(out, "{}", defaults());
+    }
     for line in std::io::stdin().lock().lines() {
         let line: Json = serde_json::from_str(&line?)?;
         let rules = line["rules"].as_object().expect("an object of rules").iter();

@@ -9,6 +9,7 @@
 mod config;
 mod http;
 mod mutate;
+pub mod paste;
 mod replica;
 
 pub use config::config;
@@ -32,12 +33,13 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target { name: "frame", run: frame, examples: frame_examples },
     Target { name: "head", run: head, examples: http::head_examples },
     Target { name: "body", run: body, examples: http::body_examples },
     Target { name: "config", run: config, examples: config::examples },
     Target { name: "replica", run: replica, examples: replica::examples },
+    Target { name: "paste", run: paste::paste, examples: paste::examples },
 ];
 
 /// Frames of the link. The first byte picks the type; the rest is taken as a whole frame, and as

@@ -34,6 +34,11 @@ fn bodies() {
 }
 
 #[test]
+fn paste_files() {
+    check("paste", 60_000);
+}
+
+#[test]
 fn replicas() {
     check("replica", 1_000_000);
 }

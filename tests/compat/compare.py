@@ -13,10 +13,13 @@ import sys
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
+from bodies import bodies
 from conversation import conversation
 from edge import OPTIONS as EDGE_OPTIONS, edge
 from exchange import Names, ask
 from glance import GRANTED, Glance, Glint
+from matrix import matrix
+from samples import samples
 from locations import OPTIONS as LOCATIONS, locations
 from protections import OPTIONS as PROTECTIONS, protections
 
@@ -27,6 +30,9 @@ GROUPS = (
     Group('edge', edge, EDGE_OPTIONS, '', GRANTED),
     Group('protections', protections, PROTECTIONS, 'keystone', ()),
     Group('locations', locations, LOCATIONS, '', (*GRANTED, 'add_image_location', 'fetch_image_location')),
+    Group('samples', samples, {}, 'keystone', ()),
+    Group('bodies', bodies, {}, 'keystone', ()),
+    Group('matrix', matrix, {}, 'keystone', ()),
 )
 # What one server answered: exchanges by name, in order, and what ended the conversation early.
 Heard = namedtuple('Heard', 'answers error')
@@ -37,16 +43,22 @@ PARTS = ('status', 'reason', 'headers', 'body')
 class Intended:
     """The differences that docs/compat.md lists: first column, in backquotes, of its table of exchanges.
 
-    A `…` in a line stands for anything; then every exchange that the line names must differ.
+    A `…` in a line stands for anything and `{a, b}` for either; then every exchange that the line names must differ.
     """
 
     def __init__(self, text):
         table = text.partition('## By exchange')[2].partition('\n## ')[0]
-        self.lines = {line: re.compile(re.escape(line).replace('…', '.*') + '$') for line in re.findall(r'^\| `([^`]*)` \|', table, re.M)}
+        self.lines = {line: shape(line) for line in re.findall(r'^\| `([^`]*)` \|', table, re.M)}
 
     def naming(self, name):
         """The line that allows the exchange to differ."""
-        return name if name in self.lines else next((line for line, shape in self.lines.items() if shape.match(name)), None)
+        return name if name in self.lines else next((line for line, names in self.lines.items() if names.match(name)), None)
+
+
+def shape(line):
+    """What the names look like that a line means."""
+    escaped = re.escape(line).replace('…', '.*')
+    return re.compile(re.sub(r'\\\{(.*?)\\\}', lambda found: '(%s)' % found[1].replace(r',\ ', '|'), escaped) + '$')
 
 
 def play(server, talk):

@@ -7,6 +7,7 @@ from exchange import call
 BASE = '/v2/metadefs/namespaces'
 # Label: owner and visibility. The namespaces are called by their labels, with `NS::` in front.
 NAMESPACES = {'Public': ('admin', 'public', False), 'Private': ('proj-a', 'private', False), 'PublicOfA': ('proj-a', 'public', False), 'PrivateOfZ': ('proj-z', 'private', False), 'Protected': ('proj-a', 'public', True)}
+CHANGED = ('Private', 'PublicOfA', 'PrivateOfZ', 'Protected')
 PROPERTY = {'name': 'new', 'title': 'T', 'type': 'string'}
 READS = ('', '?resource_type=Type', '/resource_types', '/properties', '/properties/cpu', '/properties/p_cpu?resource_type=Type', '/properties/absent', '/objects', '/objects/obj', '/objects/absent', '/tags', '/tags/tag', '/tags/absent')
 CHANGES = {
@@ -47,7 +48,7 @@ def definitions(callers, changing, as_):
 
 def changes(say, changing):
     for route, (method, tail, body) in CHANGES.items():
-        for label in NAMESPACES:
+        for label in CHANGED:
             for who in changing:
                 path = '%s/NS::%s' % (BASE, label)
                 given = {**body, 'namespace': 'NS::' + label} if body and body.get('namespace') == '{name}' else body

@@ -17,7 +17,7 @@ CALLERS = {
     'pending': 'pam:proj-p:member', 'rejected': 'rex:proj-r:member', 'service': 'nova:service:service', 'owner with service': 'olga:proj-a:member:service',
     'no role': 'nora:proj-a:', 'unscoped': 'una:none:member', 'unscoped admin': 'ada:none:admin', 'bad token': 'garbage', 'no token': None}
 # Those who say nothing new where something is to be changed.
-READING = {'owner manager', 'owner capitals', 'accepted reader', 'rejected', 'unscoped admin', 'bad token'}
+READING = {'owner manager', 'owner capitals', 'accepted reader', 'rejected', 'unscoped admin', 'bad token', 'pending', 'owner with service'}
 CHANGING = [caller for caller in CALLERS if caller not in READING]
 MEMBERS = {'proj-c': 'accepted', 'proj-p': 'pending', 'proj-r': 'rejected'}
 RAW = bytes(range(64))
@@ -33,8 +33,7 @@ IMAGES.update({
     'shared of nobody': {'visibility': 'shared', 'status': 'active', 'owner': None},
     'of another': {'visibility': 'shared', 'status': 'active', 'owner': 'proj-z'},
     'deleted': {'visibility': 'public', 'status': 'deleted'}})
-CHANGED = ('public queued', 'public active', 'community active', 'shared queued', 'shared active', 'shared deactivated', 'private queued', 'private active', 'private deactivated',
-           'protected', 'of nobody', 'of another')
+CHANGED = ('public queued', 'public active', 'community active', 'shared active', 'private queued', 'private deactivated', 'protected', 'of nobody')
 
 
 def as_(caller, headers=None):

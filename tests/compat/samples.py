@@ -107,7 +107,9 @@ def creates():
     for name, body in (('no body', None), ('no object', '"x"'), ('broken', '{nope'), ('blank', '')):
         yield say('create ' + name, 'POST', '/v2/images', body=body)
     yield say('create by reader', 'POST', '/v2/images', RITA, {'name': 'r'})
-    yield say('create chunked', 'POST', '/v2/images', body='{"name": "chunked"}', headers={'Transfer-Encoding': 'chunked'})
+    answer = yield say('create chunked', 'POST', '/v2/images', body='{"name": "chunked"}', headers={'Transfer-Encoding': 'chunked'})
+    if answer.status == 201:
+        yield say('create chunked > delete', 'DELETE', '/v2/images/' + json.loads(answer.body)['id'])
 
 
 def data(image):
@@ -120,6 +122,7 @@ def data(image):
         yield say('shown after ' + name, 'GET', target)
     for who in (BOB, RITA, 'nova:service:service', None):
         yield say('put by %s' % who, 'PUT', path, who, RAW, OCTETS)
+        yield say('put as text by %s' % who, 'PUT', path, who, RAW, {'Content-Type': 'text/plain'})
     yield say('put', 'PUT', path, body=RAW, headers=OCTETS)
     yield say('shown with data', 'GET', image)
     yield say('put again', 'PUT', path, body=RAW, headers=OCTETS)
@@ -207,9 +210,12 @@ def members(image):
     private = yield from new('private', visibility='private')
     yield say('member of private', 'POST', private + '/members', body={'member': 'proj-b'})
     yield say('members of private', 'GET', private + '/members')
-    for name, body in (('', {'member': 'proj-b'}), ('again', {'member': 'proj-b'}), ('empty', {'member': ''}), ('no key', {}), ('list', []), ('number', {'member': 5}), ('null', {'member': None}), ('long', {'member': 'm' * 256}),
+    for name, body in (('', {'member': 'proj-b'}), ('again', {'member': 'proj-b'}), ('empty', {'member': ''}), ('no key', {}), ('list', []), ('null', {'member': None}),
                        ('text', '"proj-b"'), ('broken', '{'), ('none', None), ('more keys', {'member': 'proj-more', 'status': 'accepted'}), ('owner', {'member': 'proj-a'}), ('4 bytes', {'member': '\U0001f600'})):
         yield say('member add ' + name, 'POST', path, body=body)
+    odd = yield from new('for odd members')
+    for name, body in (('number', {'member': 5}), ('long', {'member': 'm' * 256}), ('edge', {'member': 'm' * 255}), ('true', {'member': True})):
+        yield say('member add ' + name, 'POST', odd + '/members', body=body)
     for who in (ALICE, BOB, EVE, RITA, 'adm:admin:admin', None):
         yield say('members to %s' % who, 'GET', path, who)
         yield say('member to %s' % who, 'GET', path + '/proj-b', who)

@@ -7,7 +7,7 @@
 use glint_image::{Status, Visibility};
 
 use crate::context::Context;
-use crate::image::Image;
+use crate::image::{Image, ImageLocation};
 
 /// Whether the image exists for this caller.
 #[must_use]
@@ -33,6 +33,13 @@ pub fn is_visible(caller: &Context, image: &Image) -> bool {
 #[must_use]
 pub fn is_mutable(caller: &Context, image: &Image) -> bool {
     caller.is_admin || image.owner.is_some() && image.owner == caller.project
+}
+
+/// The locations that a caller is shown: of a deactivated image only administrators see any
+/// (`glance/db/sqlalchemy/api.py`, `_normalize_locations`).
+#[must_use]
+pub fn shown_locations<'a>(caller: &Context, image: &'a Image) -> &'a [ImageLocation] {
+    if image.status == Status::Deactivated && !caller.is_admin { &[] } else { &image.locations }
 }
 
 /// Whether somebody may lose access when `before` becomes `after`.
@@ -102,6 +109,18 @@ mod tests {
         let mut image = image();
         image.status = Status::Deleted;
         assert!(!is_visible(&Context::unauthenticated(), &image));
+    }
+
+    #[test]
+    fn locations_of_deactivated_images_are_for_administrators() {
+        let mut image = image();
+        let location = ImageLocation { url: "http://a/b".into(), metadata: "{}".into() };
+        image.locations = vec![location];
+        for (status, seen) in [(Status::Active, 1), (Status::Deactivated, 0)] {
+            image.status = status;
+            assert_eq!(shown_locations(&of("own"), &image).len(), seen, "{status}");
+            assert_eq!(shown_locations(&Context::unauthenticated(), &image).len(), 1);
+        }
     }
 
     #[test]

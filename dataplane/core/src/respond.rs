@@ -95,7 +95,10 @@ impl Response {
                     304 => Length::Unsaid,
                     _ => Length::Known(body.len() as u64),
                 });
-                if !headers.iter().any(|header| header.name == REQUEST_ID) {
+                // Glance refuses who is not authenticated before a request has an id
+                // (`glance/api/middleware/context.py`).
+                let has_id = headers.iter().any(|header| header.name == REQUEST_ID);
+                if !has_id && *status != 401 {
                     head.request_id(request_id);
                 }
                 head.headers(also);
@@ -268,6 +271,11 @@ mod tests {
             Persistence::Keep,
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nContent-Length: 2\r\n\
              x-openstack-request-id: req-1\r\n\r\n{}",
+        );
+        check(
+            &ready(401, Vec::new()),
+            Persistence::Keep,
+            "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}",
         );
         check(
             &ready(409, vec![header("x-openstack-request-id", b"req-2")]),

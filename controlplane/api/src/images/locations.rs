@@ -11,9 +11,9 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use controlplane_db::{ImageUpdate, utc_now};
-use controlplane_domain::Image;
 use controlplane_domain::locations::{self, LocationRefused, Terms};
 use controlplane_domain::uri;
+use controlplane_domain::{Image, access};
 use glint_image::{ImageId, Status};
 use http::{StatusCode, header};
 use serde_json::{Value, json};
@@ -36,7 +36,8 @@ pub(crate) async fn list(
     let image = show::find(&app, &caller.context, &shown).await?;
     let image = image.ok_or_else(|| Refusal::no_such_image(&shown))?;
     caller.image(&image).fetch_image_location()?;
-    let locations: Vec<Value> = image.locations.iter().map(location_view).collect();
+    let places = access::shown_locations(&caller.context, &image);
+    let locations: Vec<Value> = places.iter().map(location_view).collect();
     Ok(respond(StatusCode::OK, &Value::Array(locations)))
 }
 

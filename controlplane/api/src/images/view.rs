@@ -5,7 +5,7 @@
 
 use axum::response::{IntoResponse, Response};
 use controlplane_domain::property_protection::Action;
-use controlplane_domain::{Image, ImageLocation};
+use controlplane_domain::{Image, ImageLocation, access};
 use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 use time::PrimitiveDateTime;
@@ -48,11 +48,12 @@ pub(super) fn view(image: &Image, options: &ApiOptions, caller: &Caller) -> Valu
     set("id", json!(id));
     set("created_at", json!(iso(image.created_at)));
     set("updated_at", json!(iso(image.updated_at)));
+    let places = access::shown_locations(&caller.context, image);
     if options.show_multiple_locations {
-        let locations: Vec<Value> = image.locations.iter().map(location_view).collect();
+        let locations: Vec<Value> = places.iter().map(location_view).collect();
         set("locations", Value::Array(locations));
     }
-    if let Some(first) = image.locations.first().filter(|_| options.show_image_direct_url) {
+    if let Some(first) = places.first().filter(|_| options.show_image_direct_url) {
         set("direct_url", json!(first.url));
     }
     set("tags", json!(image.tags));

@@ -19,6 +19,11 @@ use dataplane_server::DataOptions;
 use glint_quic::{Credentials, ca};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
+
+/// How long the start waits for the two planes of one process to find each other. They need a few
+/// milliseconds; after this it goes on, and requests are told to come again.
+const FIRST_WORD: Duration = Duration::from_secs(10);
 
 /// Plays a role to its end.
 pub(crate) fn play(role: Role) -> Result<(), Failure> {
@@ -70,6 +75,7 @@ fn serve(flags: &cli::Serve) -> Result<(), Failure> {
             return Err(failure);
         }
     };
+    data.wait_for_control(FIRST_WORD);
     banner::serving(
         &data,
         access,

@@ -35,6 +35,7 @@ pub struct Data {
     bound: SocketAddr,
     engines: Engines,
     counters: Vec<Arc<ShardCounters>>,
+    link: watch::Receiver<LinkState>,
     threads: Threads,
 }
 
@@ -97,7 +98,7 @@ impl Data {
             suspicion: Arc::default(),
             failpoints: Arc::new(failpoints),
             recovered,
-            link,
+            link: link.clone(),
             used,
         };
         let mut threads = Threads::new();
@@ -128,7 +129,7 @@ impl Data {
             address = %bound, shards = shard_count, sockets, disks, why, node = %identity.node,
             "the data plane listens"
         );
-        Ok(Self { bound, engines, counters, threads })
+        Ok(Self { bound, engines, counters, link, threads })
     }
 
     /// The address clients connect to.
@@ -141,6 +142,18 @@ impl Data {
     #[must_use]
     pub fn engines(&self) -> Engines {
         self.engines.clone()
+    }
+
+    /// Waits until the control plane has told how everything is, so that no first request is answered
+    /// 503 for want of it; at most so long.
+    pub fn wait_for_control(&self, within: Duration) {
+        let mut link = self.link.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        // Without it the first requests may be told to come again, and that is all.
+        let Ok(runtime) = runtime else { return };
+        let _ = runtime.block_on(async {
+            tokio::time::timeout(within, link.wait_for(|state| *state == LinkState::Current)).await
+        });
     }
 
     /// What was counted so far.

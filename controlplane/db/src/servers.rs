@@ -32,6 +32,10 @@ const MYSQL_WITHOUT_MEANING: [&str; 9] = [
     "autocommit",
 ];
 
+/// Keeps MariaDB, which alone reads such comments, from making a table of all members of all images
+/// to answer whether one of an image is the caller's: an index says it for the few images of a page.
+const EXISTS_AS_IT_IS: &str = "/*M! , SESSION optimizer_switch = 'exists_to_in=off' */";
+
 /// libpq's options that are as good as met, or that concern its own way of waiting.
 const POSTGRES_WITHOUT_MEANING: [&str; 8] = [
     "client_encoding",
@@ -90,7 +94,8 @@ pub(crate) fn mysql(
             })
     };
     let mut session = format!(
-        "SET SESSION innodb_lock_wait_timeout = {seconds}, SESSION lock_wait_timeout = {seconds}",
+        "SET SESSION innodb_lock_wait_timeout = {seconds}, SESSION lock_wait_timeout = {seconds} \
+         {EXISTS_AS_IT_IS}",
         seconds = limits::DB_WAIT_MS_MAX / 1000,
     );
     if let Some(wait) = options.mysql_wsrep_sync_wait {

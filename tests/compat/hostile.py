@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 from conversation import OCTETS, V20, V21
 from exchange import ask, call
@@ -89,7 +90,7 @@ class Maker:
                 name = pick.choice(list(HEADERS))
                 headers[name] = pick.choice(HEADERS[name])
             elif data is None and body is None and kind == 4:
-                body = pick.choice(VALUES)
+                body = self.value()
             elif data is None and body is not None:
                 body = self.json(body)
         if data is None and body is not None:
@@ -117,7 +118,7 @@ class Maker:
         """The same with one node replaced, removed or added."""
         pick = self.random
         if pick.random() < .3 or not isinstance(node, (dict, list)) or not node:
-            return pick.choice(TEXTS) if pick.random() < .6 else pick.choice(VALUES)
+            return pick.choice(TEXTS) if pick.random() < .6 else self.value()
         key = pick.choice(list(node)) if isinstance(node, dict) else pick.randrange(len(node))
         how = pick.random()
         if how < .15:
@@ -125,10 +126,14 @@ class Maker:
         elif how < .3 and isinstance(node, dict):
             node[pick.choice(TEXTS)] = pick.choice(TEXTS)
         elif how < .35:
-            return [node] * pick.randrange(1, 4)
+            return [copy.deepcopy(node) for _ in range(pick.randrange(1, 4))]
         else:
             node[key] = self.json(node[key])
         return node
+
+    def value(self):
+        """An odd value of its own: what is done to it is done to nothing else."""
+        return copy.deepcopy(self.random.choice(VALUES))
 
     def bytes(self, data):
         """Now and then not JSON at all."""
@@ -227,11 +232,8 @@ class Attack:
                     self.one(number)
                 if number % 500 < threads:
                     prepare(self.glint)
-        workers = [threading.Thread(target=work, args=(first,)) for first in range(threads)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, range(threads)))
 
 
 def prepare(glint):

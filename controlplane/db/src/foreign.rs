@@ -15,7 +15,7 @@
 //! is found.
 
 use glint_image::ImageId;
-use sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement, SimpleExpr};
+use sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement};
 use time::PrimitiveDateTime;
 
 use crate::error::{DatabaseError, retried};
@@ -139,7 +139,7 @@ fn changed_images(since: PrimitiveDateTime) -> SelectStatement {
         .and_where(change("image_id").equals(("images", "id")))
         .and_where(change("row_updated_at").equals(("images", "updated_at")))
         .and_where(change("row_status").equals(("images", "status")))
-        .and_where(change("row_visibility").eq(visibility("images")))
+        .and_where(change("row_visibility").eq(outbox::visibility("images")))
         .to_owned();
     Query::select()
         .expr_as(Expr::col(("images", "id")), "image_id")
@@ -171,9 +171,4 @@ fn changed_members(since: PrimitiveDateTime) -> SelectStatement {
 
 fn change(column: &'static str) -> Expr {
     Expr::col(("glint_changes", column))
-}
-
-/// The visibility of a row as text: it is an enumeration on some databases.
-pub(crate) fn visibility(table: &'static str) -> SimpleExpr {
-    Expr::col((table, "visibility")).cast_as("CHAR(16)")
 }

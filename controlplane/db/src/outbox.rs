@@ -13,7 +13,6 @@ use time::PrimitiveDateTime;
 use controlplane_domain::Image;
 
 use crate::error::{DatabaseError, failure, retried};
-use crate::foreign;
 use crate::images;
 use crate::pool::{Database, Tx};
 use crate::text;
@@ -196,7 +195,7 @@ async fn insert_change(
     let mut row = Query::select();
     row.exprs(own.clone().map(Expr::val));
     row.columns(["updated_at", "status"])
-        .expr(foreign::visibility("images"))
+        .expr(visibility("images"))
         .from("images")
         .and_where(Expr::col("id").eq(change.image.as_str()));
     let mut insert = Query::insert().into_table("glint_changes").columns(COLUMNS).to_owned();
@@ -211,6 +210,11 @@ async fn insert_change(
         tx.run(&insert).await?;
     }
     Ok(())
+}
+
+/// The visibility of a row as text: it is an enumeration on some databases.
+pub(crate) fn visibility(table: &'static str) -> Expr {
+    Expr::col((table, "visibility")).cast_as("CHAR(16)")
 }
 
 /// Notes that a change is that of a member's row with this stamp.

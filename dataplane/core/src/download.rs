@@ -198,6 +198,10 @@ impl Look {
         };
         match authorize(id, sight, grant) {
             Verdict::Resolve => wanted.resolve(id),
+            // Whoever stored the bytes, or shared the image, through another node has an answer
+            // already, and the push may still be on its way: nobody is refused on what was known
+            // before his request.
+            verdict if wanted.resolved == 0 && may_be_outdated(&verdict) => wanted.resolve(id),
             Verdict::Refused(fault) => wanted.refuse(fault),
             Verdict::NoData => match wanted.checked() {
                 Err(fault) => wanted.refuse(fault),
@@ -209,6 +213,15 @@ impl Look {
                 Ok(part) => Step::Open(Open { wanted, permit, part, location: 0 }),
             },
         }
+    }
+}
+
+/// Whether a newer record might allow what this verdict does not.
+fn may_be_outdated(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::NoData => true,
+        Verdict::Refused(fault) => *fault != undecided(),
+        Verdict::Permitted(_) | Verdict::Resolve => false,
     }
 }
 

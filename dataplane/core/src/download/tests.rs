@@ -13,6 +13,9 @@ const ID: &str = "71c675ab-d94f-49cd-a114-e12490b328d9";
 const CHECKSUM: &str = "c3cd26e07e555c0116db237fbc06d99c";
 const NOW: Millis = Millis(5);
 
+/// A mark that every view has reached.
+const HERE: Mark = Mark { session: 1, number: 0 };
+
 fn id() -> ImageId {
     ImageId::parse(ID).expect("a UUID")
 }
@@ -81,6 +84,9 @@ fn follow(mut step: Step, view: &View) -> String {
                 let text = String::from_utf8(out).expect("a head is ASCII");
                 return text.replace("\r\n", "|");
             }
+            // Nothing has changed when it is asked about.
+            Step::Resolve(resolve) => resolve.answered(&Answer::Resolved { at: HERE }),
+            Step::Wait(wait) => wait.reached(),
             Step::Respond(Response::Fault(fault), persistence) => {
                 let text = fault.explanation.or(fault.detail).unwrap_or_default();
                 return format!("{} {text} {persistence:?}", fault.status);
@@ -124,6 +130,26 @@ fn heads_of_downloads() {
         "HTTP/1.1 200 OK|Content-Type: application/octet-stream|Content-Length: 0|\
          x-openstack-request-id: req-1||",
     );
+}
+
+/// What another node's client was told is in force here too, although the push comes late.
+#[test]
+fn nobody_is_refused_on_what_was_known_before_the_request() {
+    let check = |grant: Grant, before: ImageRecord, after: ImageRecord| {
+        let mut view = view_for(grant, Some(before));
+        let Step::Look(look) = begin(GET, ID) else { panic!("it looks first") };
+        let sight = view.sight(look.who(), look.image(), NOW);
+        let Step::Resolve(resolve) = look.found(&sight) else { panic!("it asks anew") };
+        view.apply(SessionId(1), PushNumber(3), &Push::Image(ImageRecord { seq: 2, ..after }));
+        let step = resolve.answered(&Answer::Resolved { at: HERE });
+        assert!(follow(step, &view).starts_with("HTTP/1.1 200 OK"));
+    };
+    let active = || image("active", 10, &["10"]);
+    let private =
+        || ImageRecord { visibility: "shared".into(), owner: Some("a".into()), ..active() };
+    check(admin(), image("saving", 0, &[]), active());
+    check(member_of("a"), image("deactivated", 10, &["10"]), active());
+    check(member_of("b"), private(), ImageRecord { members: vec!["b".into()], ..private() });
 }
 
 #[test]

@@ -145,13 +145,14 @@ impl Wanted {
         }
     }
 
-    /// Has the control plane asked for the image, unless that was tried often enough.
-    fn resolve(mut self, image: ImageId) -> Step {
+    /// Has the control plane asked for the image, unless that was tried often enough. `otherwise`
+    /// is the answer where it cannot be asked.
+    fn resolve(mut self, image: ImageId, otherwise: Fault) -> Step {
         if self.resolved == RESOLVE_ATTEMPTS_MAX {
             return self.refuse(undecided());
         }
         self.resolved += 1;
-        Step::Resolve(Resolve { wanted: self, image })
+        Step::Resolve(Resolve { wanted: self, image, otherwise })
     }
 
     fn respond(self, response: Response) -> Step {
@@ -197,11 +198,14 @@ impl Look {
             }
         };
         match authorize(id, sight, grant) {
-            Verdict::Resolve => wanted.resolve(id),
+            Verdict::Resolve => wanted.resolve(id, undecided()),
             // Whoever stored the bytes, or shared the image, through another node has an answer
             // already, and the push may still be on its way: nobody is refused on what was known
-            // before his request.
-            verdict if wanted.resolved == 0 && may_be_outdated(&verdict) => wanted.resolve(id),
+            // before his request, as long as there is somebody to ask.
+            Verdict::NoData if wanted.resolved == 0 => wanted.resolve(id, undecided()),
+            Verdict::Refused(fault) if wanted.resolved == 0 && fault != undecided() => {
+                wanted.resolve(id, fault)
+            }
             Verdict::Refused(fault) => wanted.refuse(fault),
             Verdict::NoData => match wanted.checked() {
                 Err(fault) => wanted.refuse(fault),
@@ -213,15 +217,6 @@ impl Look {
                 Ok(part) => Step::Open(Open { wanted, permit, part, location: 0 }),
             },
         }
-    }
-}
-
-/// Whether a newer record might allow what this verdict does not.
-fn may_be_outdated(verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::NoData => true,
-        Verdict::Refused(fault) => *fault != undecided(),
-        Verdict::Permitted(_) | Verdict::Resolve => false,
     }
 }
 
@@ -255,6 +250,7 @@ impl Identify {
 pub struct Resolve {
     wanted: Wanted,
     image: ImageId,
+    otherwise: Fault,
 }
 
 // === impl Resolve ===
@@ -270,7 +266,7 @@ impl Resolve {
     pub fn answered(self, answer: &Answer) -> Step {
         match answer {
             Answer::Resolved { at } => Step::Wait(Wait { wanted: self.wanted, at: *at }),
-            _ => self.wanted.refuse(undecided()),
+            _ => self.wanted.refuse(self.otherwise),
         }
     }
 }

@@ -153,6 +153,24 @@ fn nobody_is_refused_on_what_was_known_before_the_request() {
 }
 
 #[test]
+fn what_is_known_refuses_where_nobody_can_be_asked() {
+    let check = |record: ImageRecord, expected: &str| {
+        let view = view_for(member_of("b"), Some(record));
+        let Step::Look(look) = begin(GET, ID) else { panic!("it looks first") };
+        let sight = view.sight(look.who(), look.image(), NOW);
+        let Step::Resolve(resolve) = look.found(&sight) else { panic!("it asks anew") };
+        let step = resolve.answered(&Answer::Unavailable { reason: String::new() });
+        assert!(follow(step, &view).starts_with(expected), "{expected}");
+    };
+    let active = || image("active", 10, &["10"]);
+    let foreign = Some("a".to_owned());
+    check(ImageRecord { visibility: "private".into(), owner: foreign, ..active() }, "404");
+    check(image("deactivated", 10, &["10"]), "403");
+    // An image without bytes may have some by now.
+    check(image("queued", 0, &[]), "503");
+}
+
+#[test]
 fn refusals_come_in_glances_order() {
     let active = || Some(image("active", 10, &["10"]));
     let body = "400 A body is not expected with this request. Close";

@@ -102,7 +102,7 @@ class Generator:
         return self.random.choice(['\n', '\n', '\n', '\r\n', '\r']).join(lines) + self.random.choice(['', '\n'])
 
     def case(self):
-        options = self.random.sample(list(self.names), self.random.randrange(1, 9))
+        options = self.random.sample(sorted(self.names), self.random.randrange(1, 9))
         files = [self.file(options) for _ in range(self.random.choice([1, 1, 2, 3]))]
         return {'files': files, 'asks': [list(option) for option in options]}
 

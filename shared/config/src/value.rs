@@ -75,12 +75,29 @@ fn python_repr(text: &str) -> String {
             '\\' => shown.push_str("\\\\"),
             '\n' => shown.push_str("\\n"),
             '\t' => shown.push_str("\\t"),
+            '\r' => shown.push_str("\\r"),
             '\'' if quote == '\'' => shown.push_str("\\'"),
-            other => shown.push(other),
+            other if is_printable(other) => shown.push(other),
+            other => shown.push_str(&match u32::from(other) {
+                code @ ..=0xff => format!("\\x{code:02x}"),
+                code @ ..=0xffff => format!("\\u{code:04x}"),
+                code => format!("\\U{code:08x}"),
+            }),
         }
     }
     shown.push(quote);
     shown
+}
+
+/// Python's `str.isprintable` of one letter: no separators but the space, nothing that is invisible
+/// or for private use.
+fn is_printable(letter: char) -> bool {
+    let invisible = matches!(
+        letter,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{f0000}'..
+    );
+    letter == ' ' || !(letter.is_control() || letter.is_whitespace() || invisible)
 }
 
 /// Why text is not a value of the option's type.
@@ -478,5 +495,13 @@ mod tests {
         for text in ["", "B", "-1", "1kb", "1 KB", "1K", "1.5GB"] {
             check(text, None);
         }
+    }
+
+    #[test]
+    fn texts_are_shown_as_python_shows_them() {
+        let check = |text: &str, expected: &str| assert_eq!(python_repr(text), expected);
+        check("a'b", "\"a'b\"");
+        check("\u{2028}\r\u{a0}\u{ad}é", "'\\u2028\\r\\xa0\\xadé'");
+        check("\u{f0000} ", "'\\U000f0000 '");
     }
 }

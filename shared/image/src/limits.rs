@@ -131,8 +131,8 @@ pub const BULK_POOL_THREADS: usize = 4;
 /// unbounded, one per request would start. Requests past that wait in the kernel.
 pub const BULK_KERNEL_WORKERS_MAX: u32 = 4;
 
-/// Most pieces of one stream waiting in the hash hub: enough to keep both of its chains busy while
-/// the next piece arrives. A further `push` waits, which in turn stops the receiving.
+/// Most pieces of one stream waiting in the hash hub: enough to keep a worker busy while the next
+/// piece arrives. A further `push` waits, which in turn stops the receiving.
 pub const HASH_PIECES_QUEUED_MAX: usize = 4;
 
 /// Most records in one piece of a `Hold` list (about 45 bytes each: well inside one frame). More go
